@@ -1,0 +1,125 @@
+//! ListOffsets (key 2), versions 1-11. v2 isolation level; v4 leader epochs; v6 flexible;
+//! v7 max timestamp (-3, KIP-734); v8 earliest local (-4, KIP-405); v9 latest tiered (-5, KIP-1005);
+//! v11 earliest pending upload (-6, KIP-1023).
+
+use std::collections::HashSet;
+
+use strom_protocol::error_code::ErrorCode;
+use strom_protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+};
+use strom_storage::{Isolation, Partition, ReadError, TimestampOffset};
+
+use super::fetch::isolation;
+use crate::errors::read_error_code;
+use crate::session::Context;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// Looks every partition up; lookups by time may read the disk, so they run on a blocking thread.
+pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    tokio::task::spawn_blocking(move || answer(&context, &request))
+        .await
+        .expect("a lookup neither panics nor is cancelled")
+}
+
+fn answer(context: &Context, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+    let isolation = isolation(request.isolation_level);
+    let mut seen = HashSet::new();
+    let mut doubled = HashSet::new();
+    for topic in &request.topics {
+        for wanted in &topic.partitions {
+            if !seen.insert((topic.name.clone(), wanted.partition_index)) {
+                doubled.insert((topic.name.clone(), wanted.partition_index));
+            }
+        }
+    }
+    let topics = request
+        .topics
+        .iter()
+        .map(|topic| ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|wanted| {
+                    let twice = doubled.contains(&(topic.name.clone(), wanted.partition_index));
+                    let found = if twice {
+                        Err(ErrorCode::InvalidRequest)
+                    } else {
+                        look_up(context, &topic.name, wanted, isolation)
+                    };
+                    respond(wanted.partition_index, found)
+                })
+                .collect(),
+        })
+        .collect();
+    ListOffsetsResponse { topics, ..Default::default() }
+}
+
+fn look_up(
+    context: &Context,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+    isolation: Isolation,
+) -> Result<Option<TimestampOffset>, ErrorCode> {
+    let broker = &context.broker;
+    let partition = broker
+        .topics
+        .id_of(topic)
+        .and_then(|id| broker.store.partition(id, wanted.partition_index))
+        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    super::check_leader_epoch(wanted.current_leader_epoch, partition.leader_epoch())?;
+    offset_at(&partition, wanted.timestamp, isolation).map_err(|error| read_error_code(&error))
+}
+
+/// `None`: nothing there, which is an answer (offset -1, timestamp -1), not an error.
+fn offset_at(
+    partition: &Partition,
+    timestamp: i64,
+    isolation: Isolation,
+) -> Result<Option<TimestampOffset>, ReadError> {
+    let offsets = partition.offsets();
+    let visible_end = match isolation {
+        Isolation::ReadCommitted => offsets.last_stable,
+        Isolation::ReadUncommitted => offsets.high_watermark,
+    };
+    let at = |offset| {
+        Some(TimestampOffset { offset, timestamp: -1, leader_epoch: offsets.leader_epoch })
+    };
+    match timestamp {
+        LATEST => Ok(at(visible_end)),
+        EARLIEST | EARLIEST_LOCAL => Ok(at(offsets.log_start)),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(None),
+        MAX_TIMESTAMP => partition.max_timestamp(),
+        timestamp => {
+            let found = partition.offset_for_timestamp(timestamp)?;
+            Ok(found.filter(|found| found.offset < visible_end))
+        }
+    }
+}
+
+fn respond(
+    partition_index: i32,
+    found: Result<Option<TimestampOffset>, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
+    let nothing = TimestampOffset { offset: -1, timestamp: -1, leader_epoch: -1 };
+    let (error_code, found) = match found {
+        Ok(found) => (ErrorCode::None, found.unwrap_or(nothing)),
+        Err(code) => (code, nothing),
+    };
+    ListOffsetsPartitionResponse {
+        partition_index,
+        error_code: error_code.code(),
+        timestamp: found.timestamp,
+        offset: found.offset,
+        leader_epoch: found.leader_epoch,
+        ..Default::default()
+    }
+}

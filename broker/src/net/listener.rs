@@ -1,0 +1,104 @@
+//! Accepting connections: one task per listener, one task pair per connection, a limit on both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::connection::{self, ConnectionLimits, Handler, Signals};
+
+/// After a failed accept (out of file descriptors, mostly) the listener rests this long.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Connections get this long to finish their replies at shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A socket that listens, with the index of the configured listener it belongs to.
+#[derive(Debug)]
+pub struct BoundListener {
+    /// The listening socket.
+    pub socket: TcpListener,
+    /// Position in the configuration's list of listeners.
+    pub index: usize,
+}
+
+/// What every listener shares.
+#[derive(Debug, Clone)]
+pub struct ServeContext {
+    /// Limits of each connection.
+    pub limits: ConnectionLimits,
+    /// `max.connections` over all listeners; one more is closed at once with a log line.
+    pub connections_max: usize,
+    /// Connections open now.
+    pub connections: Arc<AtomicUsize>,
+    /// Becomes true when the broker stops.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Accepts on `listener` until shutdown, then waits (bounded) for its connections to finish.
+/// `handler` makes the handler of a new connection; it is given the peer's address, the
+/// listener's index and a receiver that turns true when the client has hung up.
+pub async fn serve<H, F>(listener: BoundListener, context: ServeContext, handler: F)
+where
+    H: Handler,
+    F: Fn(SocketAddr, usize, watch::Receiver<bool>) -> H,
+{
+    let mut shutdown = context.shutdown.clone();
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.socket.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(slot) = admit(&context, &stream, peer) {
+                        let (gone, gone_seen) = watch::channel(false);
+                        let handler = handler(peer, listener.index, gone_seen);
+                        let signals = Signals { shutdown: context.shutdown.clone(), gone: Arc::new(gone) };
+                        let limits = context.limits.clone();
+                        tasks.spawn(async move {
+                            connection::run(stream, handler, limits, signals).await;
+                            drop(slot);
+                        });
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            },
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            _ = shutdown.wait_for(|stopping| *stopping) => break,
+        }
+    }
+    drop(listener.socket);
+    let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        info!(connections = tasks.len(), "connections still busy at shutdown were closed");
+    }
+}
+
+/// A counted connection; gives its place back when dropped.
+struct Slot(Arc<AtomicUsize>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn admit(context: &ServeContext, stream: &TcpStream, peer: SocketAddr) -> Option<Slot> {
+    let open = context.connections.fetch_add(1, Ordering::Relaxed);
+    let slot = Slot(Arc::clone(&context.connections));
+    if open >= context.connections_max {
+        warn!(%peer, limit = context.connections_max, "refusing connection: max.connections reached");
+        return None;
+    }
+    if let Err(error) = stream.set_nodelay(true) {
+        warn!(%peer, %error, "refusing connection: TCP_NODELAY cannot be set");
+        return None;
+    }
+    Some(slot)
+}
