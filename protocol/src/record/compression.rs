@@ -1,0 +1,254 @@
+//! The codecs of a batch's body, in the framings that Kafka clients write.
+//!
+//! Decompression goes into a [`Scratch`]: one output buffer and the codecs' own state, all reused. The output
+//! grows with what was really decompressed, never at one stroke to a size that the input claims, and stops
+//! at the scratch's limit. Each codec must consume the whole body.
+//!
+//! - gzip: one or more members (RFC 1952)
+//! - snappy: the framing of Java's `SnappyOutputStream` (xerial), or one bare block as librdkafka sends it
+//! - lz4: one standard frame, any combination of its flags; no dictionary, no legacy format
+//! - zstd: one or more frames
+
+mod codec;
+mod gzip;
+mod lz4;
+mod snappy;
+mod zstd_frame;
+
+use std::fmt;
+
+/// The codec of a batch's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// The records as they are.
+    #[default]
+    None,
+    /// Codec 1.
+    Gzip,
+    /// Codec 2.
+    Snappy,
+    /// Codec 3.
+    Lz4,
+    /// Codec 4, since Produce 7 and Fetch 10.
+    Zstd,
+}
+
+impl Compression {
+    /// All codecs, in the order of their numbers.
+    pub const ALL: [Compression; 5] = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
+
+    /// The number in the attributes.
+    pub fn code(self) -> i16 {
+        match self {
+            Compression::None => 0,
+            Compression::Gzip => 1,
+            Compression::Snappy => 2,
+            Compression::Lz4 => 3,
+            Compression::Zstd => 4,
+        }
+    }
+
+    /// The name in Kafka's `compression.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Snappy => "snappy",
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a body cannot be decompressed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompressionError {
+    /// The bytes are not what the codec writes.
+    #[error("invalid {codec} data: {reason}")]
+    Invalid {
+        /// The codec that the attributes name.
+        codec: Compression,
+        /// What the codec objects to.
+        reason: String,
+    },
+    /// The records take more than the limit.
+    #[error("its records exceed the limit of {limit} bytes after decompression")]
+    TooLarge {
+        /// [`Scratch::max_decompressed_bytes`].
+        limit: usize,
+    },
+}
+
+/// What a body may decompress to unless a [`Scratch`] is given another limit.
+pub const DEFAULT_MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+
+/// What a scratch keeps between batches; more is given back after use.
+const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Reusable memory for decompression. One per thread or task; cheap to create, useful to keep.
+pub struct Scratch {
+    max_decompressed_bytes: usize,
+    output: Output,
+    codecs: codec::Decoders,
+}
+
+impl Scratch {
+    /// A scratch with the default limit of 256 MiB.
+    pub fn new() -> Scratch {
+        Scratch::with_limit(DEFAULT_MAX_DECOMPRESSED_BYTES)
+    }
+
+    /// A scratch that refuses bodies of more than `max_decompressed_bytes`.
+    pub fn with_limit(max_decompressed_bytes: usize) -> Scratch {
+        Scratch { max_decompressed_bytes, output: Output::default(), codecs: Default::default() }
+    }
+
+    /// The limit on what one body may decompress to.
+    pub fn max_decompressed_bytes(&self) -> usize {
+        self.max_decompressed_bytes
+    }
+
+    /// The bytes that are kept for the next batch, without the codecs' own state.
+    pub fn kept_bytes(&self) -> usize {
+        self.output.buffer.capacity()
+    }
+
+    /// Decompresses a body; the result lives until the scratch is used again. Plain bodies are returned as
+    /// they are.
+    pub fn decompress<'a>(
+        &'a mut self,
+        compression: Compression,
+        body: &'a [u8],
+    ) -> Result<&'a [u8], CompressionError> {
+        let output = &mut self.output;
+        output.restart(body.len(), self.max_decompressed_bytes);
+        let result = match compression {
+            Compression::None => return Ok(body),
+            Compression::Gzip => gzip::decompress(self.codecs.gzip(), body, output),
+            Compression::Snappy => snappy::decompress(self.codecs.snappy(), body, output),
+            Compression::Lz4 => lz4::decompress(body, output),
+            Compression::Zstd => zstd_frame::decompress(self.codecs.zstd(), body, output),
+        };
+        result.map_err(|failure| match failure {
+            Failure::Invalid(reason) => CompressionError::Invalid { codec: compression, reason },
+            Failure::TooLarge => CompressionError::TooLarge { limit: self.max_decompressed_bytes },
+        })?;
+        Ok(self.output.filled())
+    }
+
+    /// Gives back what an unusually large batch made the buffer grow to.
+    pub(super) fn release_excess(&mut self) {
+        if self.output.buffer.capacity() > KEPT_BYTES_MAX {
+            self.output.buffer = Vec::new();
+        }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch")
+            .field("max_decompressed_bytes", &self.max_decompressed_bytes)
+            .field("kept_bytes", &self.kept_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compresses `records` behind what `out` already holds.
+pub(super) fn compress(compression: Compression, records: &[u8], out: &mut Vec<u8>) {
+    match compression {
+        Compression::None => out.extend_from_slice(records),
+        Compression::Gzip => gzip::compress(records, out),
+        Compression::Snappy => snappy::compress(records, out),
+        Compression::Lz4 => lz4::compress(records, out),
+        Compression::Zstd => zstd_frame::compress(records, out),
+    }
+}
+
+/// What a codec reports; [`Scratch::decompress`] adds the names.
+#[derive(Debug)]
+enum Failure {
+    Invalid(String),
+    TooLarge,
+}
+
+fn invalid(reason: impl fmt::Display) -> Failure {
+    Failure::Invalid(reason.to_string())
+}
+
+/// A bounded, growing output. The buffer is initialised to its whole length once and only `len` moves, so
+/// that reuse clears nothing.
+#[derive(Default)]
+struct Output {
+    buffer: Vec<u8>,
+    len: usize,
+    limit: usize,
+}
+
+impl Output {
+    /// The least that is worth growing by.
+    const STEP_BYTES: usize = 32 * 1024;
+
+    fn restart(&mut self, input_bytes: usize, limit: usize) {
+        self.len = 0;
+        self.limit = limit;
+        let likely = input_bytes.saturating_mul(4).clamp(Self::STEP_BYTES, KEPT_BYTES_MAX);
+        let likely = likely.min(limit);
+        if self.buffer.len() < likely {
+            self.buffer.resize(likely, 0);
+        }
+    }
+
+    fn filled(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    /// Where the next bytes go; shorter than what the limit leaves until [`grow`](Self::grow) is called.
+    fn spare(&mut self) -> &mut [u8] {
+        let end = self.buffer.len().min(self.limit);
+        &mut self.buffer[self.len..end]
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.len += written;
+    }
+
+    /// Makes more room; fails when the limit leaves none.
+    fn grow(&mut self) -> Result<(), Failure> {
+        let now = self.buffer.len();
+        if now >= self.limit {
+            return Err(Failure::TooLarge);
+        }
+        let next = now.saturating_mul(2).max(Self::STEP_BYTES).min(self.limit);
+        self.buffer.resize(next, 0);
+        Ok(())
+    }
+
+    /// Room for exactly `bytes` more, which the caller knows to be in proportion to its input.
+    fn reserve(&mut self, bytes: usize) -> Result<&mut [u8], Failure> {
+        let end = self.len.checked_add(bytes).filter(|&end| end <= self.limit);
+        let end = end.ok_or(Failure::TooLarge)?;
+        if self.buffer.len() < end {
+            let next = end.max(self.buffer.len().saturating_mul(2)).min(self.limit);
+            self.buffer.resize(next, 0);
+        }
+        Ok(&mut self.buffer[self.len..end])
+    }
+}
