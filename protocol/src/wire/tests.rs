@@ -1,0 +1,1 @@
+//! Behaviour of the primitive reader and writer at their limits.
