@@ -1,0 +1,5 @@
+//! The simulated disk.
+
+/// A disk in memory.
+#[derive(Debug)]
+pub struct SimulatedDisk;
