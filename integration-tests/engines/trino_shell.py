@@ -1,0 +1,50 @@
+"""SQL on a running Trino: `trino_shell.py PORT CATALOG_URI CATALOG`. Creates the catalog
+CATALOG over the Iceberg REST catalog at CATALOG_URI; names without a catalog are looked up in
+its schema `kafka`. Requests: {"sql": text}.
+"""
+
+import sys
+
+import shell
+import trino
+
+port, uri, catalog = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def execute(connection, sql):
+    cursor = connection.cursor()
+    cursor.execute(sql)
+    rows = cursor.fetchall()
+    return [each[0] for each in cursor.description or []], rows
+
+
+def error_text(error):
+    """Trino's message with those of its causes: what the CLI shows with --debug."""
+    texts, info = [str(error)], getattr(error, "_error", None)
+    cause = (info or {}).get("failureInfo")
+    while cause:
+        texts.append(str(cause.get("message")))
+        cause = cause.get("cause")
+    return " | caused by: ".join(texts)
+
+
+# `local.location=/` makes file:///absolute/path mean that path.
+properties = {
+    "iceberg.catalog.type": "rest",
+    "iceberg.rest-catalog.uri": uri,
+    "fs.local.enabled": "true",
+    "local.location": "/",
+}
+listed = ", ".join(f'"{name}" = {quoted(value)}' for name, value in properties.items())
+execute(
+    trino.dbapi.connect(host="127.0.0.1", port=port, user="strom"),
+    f'CREATE CATALOG "{catalog}" USING iceberg WITH ({listed})',
+)
+session = trino.dbapi.connect(
+    host="127.0.0.1", port=port, user="strom", catalog=catalog, schema="kafka", timezone="UTC"
+)
+shell.serve(lambda request: execute(session, request["sql"]), error_text)
