@@ -4,4 +4,8 @@
 //! below it: `strom-coordinator` decides, `strom-storage` keeps, `strom-lake` writes tables, and
 //! `strom-protocol` knows the wire.
 
+pub mod banner;
+pub mod cli;
 pub mod config;
+pub mod http;
+pub mod logging;

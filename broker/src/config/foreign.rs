@@ -32,6 +32,15 @@ pub fn ignored_names() -> impl Iterator<Item = &'static str> {
     IGNORED.iter().map(|(name, _)| *name)
 }
 
+/// Everything that is accepted without effect, whole families as `family.*`.
+pub fn ignored() -> impl Iterator<Item = String> {
+    let families = IGNORED_PREFIXES.iter().map(|prefix| match prefix.strip_suffix('.') {
+        Some(family) => format!("{family}.*"),
+        None => (*prefix).to_owned(),
+    });
+    ignored_names().map(str::to_owned).chain(families)
+}
+
 const NO_SECURITY: &str = "encryption, authentication and authorization do not exist yet, and \
                            running unprotected in spite of this setting would be worse than not \
                            starting";
@@ -88,9 +97,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("offsets.load.buffer.size", ""),
     ("offsets.retention.check.interval.ms", ""),
     ("producer.id.expiration.check.interval.ms", ""),
-    ("compression.gzip.level", ""),
-    ("compression.lz4.level", ""),
-    ("compression.zstd.level", ""),
     ("auto.include.jmx.reporter", ""),
     ("delete.topic.enable", "topics can be deleted"),
     ("controlled.shutdown.enable", ""),
@@ -118,7 +124,6 @@ const IGNORED_PREFIXES: &[&str] = &[
     "alter.log.dirs.",
     "transaction.",
     "transactional.id.expiration.ms",
-    "transaction.state.log.",
     "log.cleaner.",
     "log.dir.failure.",
     "remote.log.",

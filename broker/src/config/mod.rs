@@ -22,7 +22,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use describe::{DescribedOption, SettingSource, documentation};
+pub use describe::{DescribedOption, documentation};
 pub use listener::{Advertised, HostPort, Listener, SecurityProtocol, is_wildcard};
 pub use sources::{Origin, Sources};
 pub use table::{ConfigOption, OPTIONS, environment_name};

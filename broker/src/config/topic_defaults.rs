@@ -122,3 +122,13 @@ pub fn find(key: &str) -> Option<&'static str> {
 pub fn canonical(_topic: &str, value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
+
+/// The topic options, by name.
+pub fn topic_options() -> impl Iterator<Item = &'static str> {
+    TOPIC_OPTIONS.iter().copied()
+}
+
+/// Rows of DescribeConfigs.
+pub fn describe(_config: &super::Config) -> Vec<super::DescribedOption> {
+    Vec::new()
+}
