@@ -1,0 +1,1 @@
+//! Topics: every rule of creation, records, options.

@@ -1,0 +1,88 @@
+//! The values the broker works with, as numbers and enums.
+
+use std::str::FromStr;
+
+use super::validate::{parse_duration_ms, words};
+use super::{BrokerDefaults, option};
+use crate::cluster::Topic;
+
+/// What holds for a topic, from its own options, the broker's and the defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// `cleanup.policy` has `delete`: retention removes old records.
+    pub is_delete: bool,
+    /// `cleanup.policy` has `compact`: records need keys.
+    pub is_compact: bool,
+    /// `retention.ms`, -1 for ever (also without the `delete` policy).
+    pub retention_ms: i64,
+    /// `retention.bytes` per partition, -1 for no limit (also without the `delete` policy).
+    pub retention_bytes: i64,
+    /// `max.message.bytes`: of a batch, compressed.
+    pub max_message_bytes: usize,
+    /// `message.timestamp.type=LogAppendTime`
+    pub is_log_append_time: bool,
+    /// `message.timestamp.before.max.ms`
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`
+    pub timestamp_after_max_ms: i64,
+    /// `flush.messages=1`: every batch is synced before it is acknowledged, whatever the broker's
+    /// flush policy.
+    pub is_synced_each: bool,
+    /// The topic is a table of the lake: `table.datalake.enabled`, and neither internal (`__…`)
+    /// nor compacted.
+    pub is_in_lake: bool,
+    /// `table.datalake.freshness`, in milliseconds.
+    pub lake_freshness_ms: i64,
+    /// `table.datalake.read-flush.timeout`, in milliseconds.
+    pub read_flush_timeout_ms: i64,
+    /// `table.datalake.read-flush.on-timeout`
+    pub on_read_flush_timeout: OnFlushTimeout,
+}
+
+/// What a table load gets when the flush it asked for does not end in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFlushTimeout {
+    /// The last commit, marked as not fresh.
+    Stale,
+    /// An error.
+    Fail,
+}
+
+/// What holds for `topic`.
+pub fn effective(topic: &Topic, defaults: &BrokerDefaults) -> Effective {
+    let value = |name: &str| -> String {
+        let option = option(name).expect("every name here is in the table");
+        option.resolve(topic.configs.get(name).map(String::as_str), defaults)
+    };
+    let policy = value("cleanup.policy");
+    let is_delete = words(&policy).any(|w| w == "delete");
+    let is_compact = words(&policy).any(|w| w == "compact");
+    let duration = |name| parse_duration_ms(&value(name)).expect("durations are checked on entry");
+    let wants_lake = is_true(&value("table.datalake.enabled"));
+    Effective {
+        is_delete,
+        is_compact,
+        retention_ms: if is_delete { number(&value("retention.ms")) } else { -1 },
+        retention_bytes: if is_delete { number(&value("retention.bytes")) } else { -1 },
+        max_message_bytes: number::<u32>(&value("max.message.bytes")) as usize,
+        is_log_append_time: value("message.timestamp.type") == "LogAppendTime",
+        timestamp_before_max_ms: number(&value("message.timestamp.before.max.ms")),
+        timestamp_after_max_ms: number(&value("message.timestamp.after.max.ms")),
+        is_synced_each: number::<i64>(&value("flush.messages")) == 1,
+        is_in_lake: wants_lake && !is_compact && !topic.name.starts_with("__"),
+        lake_freshness_ms: duration("table.datalake.freshness"),
+        read_flush_timeout_ms: duration("table.datalake.read-flush.timeout"),
+        on_read_flush_timeout: match value("table.datalake.read-flush.on-timeout").as_str() {
+            "fail" => OnFlushTimeout::Fail,
+            _ => OnFlushTimeout::Stale,
+        },
+    }
+}
+
+fn is_true(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true")
+}
+
+fn number<T: FromStr>(value: &str) -> T {
+    value.parse().unwrap_or_else(|_| panic!("option value {value} was checked on entry"))
+}
