@@ -1,0 +1,450 @@
+//! The commit plan: data files and an offset vector in, a catalog change out. Pure.
+//!
+//! [`plan`] turns what the tailer wrote into everything one commit consists of: manifests, the
+//! manifest list, the snapshot, the table updates with their requirements, the metadata file and
+//! the pointer with its marker. It reads no file and no clock; ids and the time are passed in.
+//! Whoever carries it out makes the files durable first and moves the pointer last.
+//!
+//! A commit without rows moves only the marker (or, for a new table, writes metadata without a
+//! snapshot). Snapshots are thinned in the same commit, so that metadata.json stays small.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use iceberg::spec::{
+    DataContentType, DataFileBuilder, DataFileFormat, Datum, FormatVersion, ManifestEntry,
+    ManifestFile, NullOrder, Operation, PartitionSpec, Snapshot, SnapshotReference,
+    SnapshotRetention, SortDirection, SortField, SortOrder, Summary, TableMetadata, Transform,
+};
+use iceberg::{TableRequirement, TableUpdate};
+use strom_protocol::TopicId;
+use uuid::Uuid;
+
+use crate::manifest::{self, ManifestContext, NewFile};
+use crate::parquet::DataFile;
+use crate::pointer::{Pointer, Reached};
+use crate::{columns, files};
+
+/// Snapshots younger than this are all kept, up to [`RECENT_SNAPSHOTS`].
+const RECENT_MS: i64 = 15 * 60 * 1000;
+/// As many of the newest snapshots are kept at most …
+const RECENT_SNAPSHOTS: usize = 100;
+/// … and one an hour of the older ones, for as many hours.
+const HOURLY_SNAPSHOTS: i64 = 48;
+const HOUR_MS: i64 = 3_600_000;
+const MAIN: &str = "main";
+/// Key of the changed partitions' next offsets in a snapshot's summary.
+pub(crate) const OFFSETS: &str = "strom.offsets";
+
+/// What never changes about a table.
+#[derive(Clone, Debug)]
+pub(crate) struct TableIdentity {
+    pub(crate) namespace: String,
+    pub(crate) table: String,
+    pub(crate) topic_id: TopicId,
+    pub(crate) topic: String,
+    pub(crate) location: String,
+}
+
+/// The state that a commit builds on and results in.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    pub(crate) pointer: Pointer,
+    pub(crate) metadata: Arc<TableMetadata>,
+    /// The manifests of the current snapshot.
+    pub(crate) manifests: Arc<Vec<ManifestFile>>,
+}
+
+/// Manifests to rewrite into one, with their live entries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Merge {
+    /// Positions in [`Committed::manifests`].
+    pub(crate) positions: Vec<usize>,
+    pub(crate) entries: Vec<Arc<ManifestEntry>>,
+}
+
+/// What the world adds to a commit: nothing here is decided by the plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Givens {
+    pub(crate) now_ms: i64,
+    pub(crate) epoch: i64,
+    /// Makes file names unique.
+    pub(crate) unique: Uuid,
+    /// The new snapshot's id, positive.
+    pub(crate) snapshot_id: i64,
+    /// The table's uuid, if it is new.
+    pub(crate) table_uuid: Uuid,
+}
+
+/// One commit's input.
+#[derive(Debug)]
+pub(crate) struct CommitInput<'a> {
+    pub(crate) identity: &'a TableIdentity,
+    pub(crate) base: Option<&'a Committed>,
+    pub(crate) files: &'a [DataFile],
+    pub(crate) reached: Vec<Reached>,
+    pub(crate) merge: Merge,
+    pub(crate) givens: Givens,
+}
+
+/// One commit, ready to be carried out.
+#[derive(Debug)]
+pub(crate) struct CommitPlan {
+    /// Files to write and sync before the pointer moves.
+    pub(crate) files: Vec<NewFile>,
+    /// The state after the commit, its pointer included.
+    pub(crate) committed: Committed,
+    /// Metadata files that nothing refers to once the pointer has moved.
+    pub(crate) expired_metadata: Vec<String>,
+    /// The change as a catalog's client would send it; its requirements hold for the base.
+    pub(crate) updates: Vec<TableUpdate>,
+}
+
+/// Plans a commit.
+pub(crate) fn plan(input: CommitInput<'_>) -> iceberg::Result<CommitPlan> {
+    let base_metadata = match input.base {
+        Some(base) => Arc::clone(&base.metadata),
+        None => Arc::new(new_metadata(input.identity, &input.givens)?),
+    };
+    let mut plan = if input.files.is_empty() {
+        without_rows(&input, base_metadata)?
+    } else {
+        with_rows(&input, base_metadata)?
+    };
+    if plan.updates.is_empty() && input.base.is_some() {
+        return Ok(plan);
+    }
+    let metadata_bytes = serde_json::to_vec(plan.committed.metadata.as_ref()).map_err(|e| {
+        iceberg::Error::new(iceberg::ErrorKind::Unexpected, "cannot write metadata as JSON")
+            .with_source(e)
+    })?;
+    plan.files.push(NewFile {
+        location: plan.committed.pointer.metadata_location.clone(),
+        bytes: metadata_bytes.into(),
+    });
+    Ok(plan)
+}
+
+fn without_rows(
+    input: &CommitInput<'_>,
+    metadata: Arc<TableMetadata>,
+) -> iceberg::Result<CommitPlan> {
+    let mut pointer = next_pointer(input, &metadata, metadata.current_snapshot_id());
+    if let Some(base) = input.base {
+        pointer.metadata_location = base.pointer.metadata_location.clone();
+        pointer.previous_metadata_location = base.pointer.previous_metadata_location.clone();
+    }
+    let manifests = input.base.map(|base| Arc::clone(&base.manifests)).unwrap_or_default();
+    Ok(CommitPlan {
+        files: Vec::new(),
+        committed: Committed { pointer, metadata, manifests },
+        expired_metadata: Vec::new(),
+        updates: Vec::new(),
+    })
+}
+
+fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Result<CommitPlan> {
+    let (snapshot, manifests, files) = snapshot(input, &base)?;
+    let snapshot_id = snapshot.snapshot_id();
+    let expired = expired_snapshots(&base, input.givens.now_ms);
+    let mut updates = vec![
+        TableUpdate::AddSnapshot { snapshot },
+        TableUpdate::SetSnapshotRef {
+            ref_name: MAIN.into(),
+            reference: SnapshotReference::new(
+                snapshot_id,
+                SnapshotRetention::branch(None, None, None),
+            ),
+        },
+    ];
+    if !expired.is_empty() {
+        updates.push(TableUpdate::RemoveSnapshots { snapshot_ids: expired });
+    }
+    let requirements = match input.base {
+        None => vec![TableRequirement::NotExist],
+        Some(base) => vec![
+            TableRequirement::UuidMatch { uuid: base.metadata.uuid() },
+            TableRequirement::RefSnapshotIdMatch {
+                r#ref: MAIN.into(),
+                snapshot_id: base.pointer.snapshot_id,
+            },
+        ],
+    };
+    for requirement in &requirements {
+        requirement.check(input.base.map(|base| base.metadata.as_ref()))?;
+    }
+    let current = input.base.map(|base| base.pointer.metadata_location.clone());
+    let mut builder = Arc::unwrap_or_clone(base).into_builder(current);
+    for update in updates.clone() {
+        builder = update.apply(builder)?;
+    }
+    let built = builder.build()?;
+    let pointer = next_pointer(input, &built.metadata, Some(snapshot_id));
+    Ok(CommitPlan {
+        files,
+        committed: Committed {
+            pointer,
+            metadata: Arc::new(built.metadata),
+            manifests: Arc::new(manifests),
+        },
+        expired_metadata: built
+            .expired_metadata_logs
+            .into_iter()
+            .map(|log| log.metadata_file)
+            .collect(),
+        updates,
+    })
+}
+
+/// The snapshot, the manifests of its list, and the files that hold both.
+fn snapshot(
+    input: &CommitInput<'_>,
+    base: &TableMetadata,
+) -> iceberg::Result<(Snapshot, Vec<ManifestFile>, Vec<NewFile>)> {
+    let givens = &input.givens;
+    let commit = next_commit(input);
+    let location = &input.identity.location;
+    let sequence_number = base.next_sequence_number();
+    let context = ManifestContext {
+        snapshot_id: givens.snapshot_id,
+        schema: Arc::clone(base.current_schema()),
+        spec: PartitionSpec::unpartition_spec(),
+    };
+    let mut files = Vec::new();
+    let mut manifests = Vec::new();
+    let mut add = |(mut manifest, file): (ManifestFile, NewFile)| {
+        manifest.sequence_number = sequence_number;
+        if manifest.min_sequence_number < 0 {
+            manifest.min_sequence_number = sequence_number;
+        }
+        manifests.push(manifest);
+        files.push(file);
+    };
+    let name =
+        |index: u32| format!("{location}/metadata/{commit:08}-m{index}-{}.avro", givens.unique);
+    let added = input.files.iter().map(data_file).collect::<iceberg::Result<Vec<_>>>()?;
+    add(manifest::encode_added(&context, name(0), added)?);
+    if !input.merge.positions.is_empty() {
+        add(manifest::encode_merged(&context, name(1), &input.merge.entries)?);
+    }
+    let merged: HashSet<usize> = input.merge.positions.iter().copied().collect();
+    let kept = input.base.map(|base| base.manifests.as_slice()).unwrap_or_default();
+    let kept = kept.iter().enumerate().filter(|(index, _)| !merged.contains(index));
+    manifests.extend(kept.map(|(_, manifest)| manifest.clone()));
+
+    let list = format!(
+        "{location}/metadata/snap-{}-{commit:08}-{}.avro",
+        givens.snapshot_id, givens.unique
+    );
+    let parent = base.current_snapshot_id();
+    files.push(manifest::encode_list(
+        givens.snapshot_id,
+        parent,
+        sequence_number,
+        list.clone(),
+        &manifests,
+    )?);
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(givens.snapshot_id)
+        .with_parent_snapshot_id(parent)
+        .with_sequence_number(sequence_number)
+        // A clock that was set back must not make a table that refuses its own commits.
+        .with_timestamp_ms(givens.now_ms.max(base.last_updated_ms()))
+        .with_manifest_list(list)
+        .with_schema_id(base.current_schema_id())
+        .with_summary(summary(input, base))
+        .build();
+    Ok((snapshot, manifests, files))
+}
+
+fn next_commit(input: &CommitInput<'_>) -> u64 {
+    input.base.map_or(0, |base| base.pointer.commit) + 1
+}
+
+fn next_pointer(
+    input: &CommitInput<'_>,
+    metadata: &TableMetadata,
+    snapshot_id: Option<i64>,
+) -> Pointer {
+    let identity = input.identity;
+    let commit = next_commit(input);
+    Pointer {
+        namespace: identity.namespace.clone(),
+        table: identity.table.clone(),
+        table_uuid: metadata.uuid(),
+        topic_id: identity.topic_id.0,
+        commit,
+        epoch: input.givens.epoch,
+        location: identity.location.clone(),
+        metadata_location: format!(
+            "{}/metadata/{commit:05}-{}.metadata.json",
+            identity.location, input.givens.unique
+        ),
+        previous_metadata_location: input.base.map(|base| base.pointer.metadata_location.clone()),
+        snapshot_id,
+        reached: input.reached.clone(),
+    }
+}
+
+/// Counts of this commit and of the table after it, and where the changed partitions are.
+fn summary(input: &CommitInput<'_>, base: &TableMetadata) -> Summary {
+    let files = input.files;
+    let mut properties = HashMap::new();
+    let previous = base.current_snapshot().map(|snapshot| snapshot.summary());
+    let mut count = |added: &str, total: &str, value: u64| {
+        let before = previous
+            .and_then(|summary| summary.additional_properties.get(total))
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0);
+        properties.insert(added.to_string(), value.to_string());
+        properties.insert(total.to_string(), (before + value).to_string());
+    };
+    count("added-data-files", "total-data-files", files.len() as u64);
+    count("added-records", "total-records", files.iter().map(|file| file.rows).sum());
+    count("added-files-size", "total-files-size", files.iter().map(|file| file.bytes).sum());
+    for none in ["total-delete-files", "total-position-deletes", "total-equality-deletes"] {
+        properties.insert(none.into(), "0".into());
+    }
+    let before = input.base.map(|base| base.pointer.reached.as_slice()).unwrap_or_default();
+    let changed: BTreeMap<usize, i64> = (input.reached.iter().enumerate())
+        .filter(|(index, reached)| {
+            reached.next_offset != before.get(*index).map_or(0, |before| before.next_offset)
+        })
+        .map(|(index, reached)| (index, reached.next_offset))
+        .collect();
+    properties.insert(OFFSETS.into(), offsets_json(changed.into_iter()));
+    Summary { operation: Operation::Append, additional_properties: properties }
+}
+
+/// `{"<partition>":<next offset>,…}`, as snapshots and loads carry it.
+pub(crate) fn offsets_json(offsets: impl Iterator<Item = (usize, i64)>) -> String {
+    let fields: Vec<String> =
+        offsets.map(|(partition, offset)| format!("\"{partition}\":{offset}")).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+fn data_file(file: &DataFile) -> iceberg::Result<iceberg::spec::DataFile> {
+    let rows = file.rows;
+    let counts = [columns::KEY, columns::VALUE, columns::PARTITION, columns::OFFSET]
+        .into_iter()
+        .chain([columns::TIMESTAMP])
+        .map(|id| (id, rows))
+        .collect();
+    let nulls = HashMap::from([
+        (columns::KEY, file.null_keys),
+        (columns::VALUE, file.null_values),
+        (columns::PARTITION, 0),
+        (columns::OFFSET, 0),
+        (columns::TIMESTAMP, file.timestamp.nulls),
+    ]);
+    let mut lower = HashMap::new();
+    let mut upper = HashMap::new();
+    let mut bound = |id, range: Option<(Datum, Datum)>| {
+        if let Some((low, high)) = range {
+            lower.insert(id, low);
+            upper.insert(id, high);
+        }
+    };
+    let both = |(low, high): (i64, i64), datum: fn(i64) -> Datum| (datum(low), datum(high));
+    let partitions = file.partition.range.map(|(low, high)| (Datum::int(low), Datum::int(high)));
+    bound(columns::PARTITION, partitions);
+    bound(columns::OFFSET, file.offset.range.map(|range| both(range, Datum::long)));
+    bound(
+        columns::TIMESTAMP,
+        file.timestamp.range.map(|range| both(range, Datum::timestamptz_micros)),
+    );
+    DataFileBuilder::default()
+        .content(DataContentType::Data)
+        .file_path(files::location_of(&file.path))
+        .file_format(DataFileFormat::Parquet)
+        .record_count(rows)
+        .file_size_in_bytes(file.bytes)
+        .column_sizes(file.column_bytes.clone())
+        .value_counts(counts)
+        .null_value_counts(nulls)
+        .lower_bounds(lower)
+        .upper_bounds(upper)
+        .split_offsets(Some(file.split_offsets.clone()))
+        .sort_order_id(columns::SORT_ORDER_ID)
+        .build()
+        .map_err(|e| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string()))
+}
+
+/// Metadata of a table without rows. Written as the document it becomes, because the iceberg
+/// crate's builder numbers the fields of a new table itself, and ours are fixed.
+fn new_metadata(identity: &TableIdentity, givens: &Givens) -> iceberg::Result<TableMetadata> {
+    let schema = columns::iceberg_schema();
+    let sorted = |source_id| SortField {
+        source_id,
+        transform: Transform::Identity,
+        direction: SortDirection::Ascending,
+        null_order: NullOrder::First,
+    };
+    let order = SortOrder::builder()
+        .with_order_id(i64::from(columns::SORT_ORDER_ID))
+        .with_fields(vec![sorted(columns::PARTITION), sorted(columns::OFFSET)])
+        .build(&schema)?;
+    let document = serde_json::json!({
+        "format-version": FormatVersion::V2,
+        "table-uuid": givens.table_uuid,
+        "location": identity.location,
+        "last-sequence-number": 0,
+        "last-updated-ms": givens.now_ms,
+        "last-column-id": columns::LAST_RESERVED,
+        "current-schema-id": columns::SCHEMA_ID,
+        "schemas": [schema],
+        "default-spec-id": 0,
+        "partition-specs": [PartitionSpec::unpartition_spec()],
+        "last-partition-id": columns::LAST_RESERVED,
+        "default-sort-order-id": columns::SORT_ORDER_ID,
+        "sort-orders": [order],
+        "properties": properties(identity),
+    });
+    serde_json::from_value(document).map_err(|e| {
+        iceberg::Error::new(iceberg::ErrorKind::Unexpected, "new table metadata").with_source(e)
+    })
+}
+
+/// A table's properties from birth: upkeep first, since Iceberg's defaults never clean up.
+fn properties(identity: &TableIdentity) -> BTreeMap<&'static str, String> {
+    let retained = HOURLY_SNAPSHOTS * HOUR_MS;
+    BTreeMap::from([
+        ("write.metadata.delete-after-commit.enabled", "true".into()),
+        ("write.metadata.previous-versions-max", "10".into()),
+        ("history.expire.max-snapshot-age-ms", retained.to_string()),
+        ("history.expire.min-snapshots-to-keep", "10".into()),
+        ("commit.manifest-merge.enabled", "true".into()),
+        ("commit.manifest.min-count-to-merge", manifest::MERGE_COUNT.to_string()),
+        ("write.format.default", "parquet".into()),
+        ("write.parquet.compression-codec", "zstd".into()),
+        ("write.parquet.compression-level", "1".into()),
+        ("strom.topic", identity.topic.clone()),
+        ("strom.topic-id", identity.topic_id.to_string()),
+    ])
+}
+
+/// The snapshots to drop when one is added: all of the last 15 minutes stay (the newest 100 at
+/// most), then the last of each hour for two days. The current one always stays.
+fn expired_snapshots(metadata: &TableMetadata, now_ms: i64) -> Vec<i64> {
+    let mut snapshots: Vec<(i64, i64, i64)> = metadata
+        .snapshots()
+        .map(|s| (s.sequence_number(), s.timestamp_ms(), s.snapshot_id()))
+        .collect();
+    snapshots.sort_unstable_by(|a, b| b.cmp(a));
+    let current = metadata.current_snapshot_id();
+    let mut hours = HashSet::new();
+    let mut expired = Vec::new();
+    for (index, (_, timestamp_ms, id)) in snapshots.into_iter().enumerate() {
+        let age_ms = now_ms.saturating_sub(timestamp_ms);
+        let recent = age_ms <= RECENT_MS && index < RECENT_SNAPSHOTS - 1;
+        let hour = timestamp_ms.div_euclid(HOUR_MS);
+        let last_of_hour = age_ms <= HOURLY_SNAPSHOTS * HOUR_MS && hours.insert(hour);
+        if !(recent || last_of_hour || Some(id) == current) {
+            expired.push(id);
+        }
+    }
+    expired
+}
+
+#[cfg(test)]
+mod tests;

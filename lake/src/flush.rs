@@ -1,0 +1,268 @@
+//! One commit of one table, step by step: the only place where a pointer moves.
+//!
+//! ```text
+//!  base ─► ranges ─► sync journal ─► data files ─► plan ─► metadata files ─► pointer (CAS) ─► publish
+//!  read    captured   (flush.policy   synced                synced            durable
+//!  once    LSOs        = os)
+//! ```
+//!
+//! A crash before the pointer moved leaves files with the number of a commit that never was; they
+//! are removed when the table is opened again. A crash after it loses nothing: the marker is in
+//! the pointer. [`Step`] names the gaps, so that tests can stop in each of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use iceberg::spec::TableMetadata;
+use strom_storage::{Change, Partition};
+use uuid::Uuid;
+
+use crate::commit::{self, CommitInput, CommitPlan, Committed, Givens, Merge};
+use crate::lake::Shared;
+use crate::parquet::{self, FileNames};
+use crate::pointer::{Pointer, Reached};
+use crate::table::Table;
+use crate::tailer::{self, PartitionRange, Pulled};
+use crate::{LakeError, files, maintenance, manifest};
+
+/// The gaps between a commit's steps, where a crash may fall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    DataFilesWritten,
+    MetadataWritten,
+    PointerMoved,
+}
+
+impl Step {
+    #[cfg(test)]
+    pub(crate) const ALL: [Step; 3] =
+        [Step::DataFilesWritten, Step::MetadataWritten, Step::PointerMoved];
+
+    fn name(self) -> &'static str {
+        match self {
+            Step::DataFilesWritten => "data files written",
+            Step::MetadataWritten => "metadata written",
+            Step::PointerMoved => "pointer moved",
+        }
+    }
+}
+
+/// Brings a table up to the last stable offsets of this moment. Nothing new is no work.
+pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
+    let _work = table.work();
+    let partitions = table.partitions(&shared.store);
+    if table.is_closing() || partitions.is_empty() {
+        return Err(table.closing());
+    }
+    let base = base(table)?;
+    let (ranges, reached) = capture(base.as_ref(), &partitions);
+    let has_had_a_record = partitions.iter().any(|partition| partition.offsets().log_end > 0);
+    if ranges.is_empty() && (base.is_some() || !has_had_a_record) {
+        return Ok(());
+    }
+    shared.sync_journal()?;
+    let commit = base.as_ref().map_or(0, |base| base.pointer.commit) + 1;
+    let data = table.directory.join("data");
+    files::create_dir_synced(&data)?;
+    let names = FileNames::new(&data, commit);
+    let pulled = tailer::pull(table, &ranges, names, shared.options.file_bytes)?;
+    let result = commit_files(shared, table, base.as_ref(), &pulled, reached);
+    match result {
+        Ok(()) => {
+            table.guard(&partitions);
+            Ok(())
+        }
+        Err(error) => {
+            // After a failed storage or a fault, what the pointer says is not known here:
+            // opening the table again decides.
+            if !matches!(error, LakeError::Storage(_) | LakeError::Fault(_)) {
+                parquet::discard(&pulled.files);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What to read, and what the marker will say: the last stable offsets of this moment.
+fn capture(
+    base: Option<&Committed>,
+    partitions: &[Arc<Partition>],
+) -> (Vec<PartitionRange>, Vec<Reached>) {
+    let mut ranges = Vec::new();
+    let mut reached = Vec::with_capacity(partitions.len());
+    for (index, partition) in partitions.iter().enumerate() {
+        let before = base.and_then(|base| base.pointer.reached.get(index)).copied();
+        let before = before.unwrap_or_default();
+        let offsets = partition.offsets();
+        if offsets.last_stable <= before.next_offset {
+            reached.push(before);
+            continue;
+        }
+        reached
+            .push(Reached { next_offset: offsets.last_stable, leader_epoch: offsets.leader_epoch });
+        ranges.push(PartitionRange {
+            partition: Arc::clone(partition),
+            from: before.next_offset.max(offsets.log_start),
+            to: offsets.last_stable,
+        });
+    }
+    (ranges, reached)
+}
+
+fn commit_files(
+    shared: &Shared,
+    table: &Table,
+    base: Option<&Committed>,
+    pulled: &Pulled,
+    reached: Vec<Reached>,
+) -> Result<(), LakeError> {
+    if !pulled.files.is_empty() {
+        files::sync_dir(&table.directory.join("data"))?;
+    }
+    shared.fault(Step::DataFilesWritten, Step::name)?;
+    let merge = match base {
+        Some(base) if !pulled.files.is_empty() => load_merge(table, base)?,
+        _ => Merge::default(),
+    };
+    let epoch = reached.iter().map(|reached| reached.leader_epoch).max().unwrap_or(0);
+    let input = CommitInput {
+        identity: &table.identity,
+        base,
+        files: &pulled.files,
+        reached,
+        merge,
+        givens: Givens {
+            now_ms: (shared.options.clock)(),
+            epoch: i64::from(epoch),
+            unique: Uuid::new_v4(),
+            snapshot_id: new_snapshot_id(),
+            table_uuid: Uuid::new_v4(),
+        },
+    };
+    let plan = commit::plan(input).map_err(table.metadata_error("plan a commit"))?;
+    let metadata = table.directory.join("metadata");
+    files::create_dir_synced(&metadata)?;
+    for file in &plan.files {
+        files::write_synced(files::path_of(&file.location), &file.bytes)?;
+    }
+    if !plan.files.is_empty() {
+        files::sync_dir(&metadata)?;
+    }
+    shared.fault(Step::MetadataWritten, Step::name)?;
+    move_pointer(shared, table, base, &plan)?;
+    shared.fault(Step::PointerMoved, Step::name)?;
+    publish(shared, table, plan, pulled);
+    Ok(())
+}
+
+/// Moves data and marker in one step, and waits until that is durable.
+fn move_pointer(
+    shared: &Shared,
+    table: &Table,
+    base: Option<&Committed>,
+    plan: &CommitPlan,
+) -> Result<(), LakeError> {
+    let key = Pointer::key(&table.identity.namespace, &table.identity.table);
+    let expected = base.map(|base| base.pointer.encode());
+    let change = Change::Put { key: key.clone(), value: plan.committed.pointer.encode() };
+    let ticket = {
+        // Under the lock that closing takes: no pointer appears after its topic is gone.
+        let _state = table.state();
+        if table.is_closing() {
+            return Err(table.closing());
+        }
+        let applied = shared.store.metadata().compare_and_apply(&[(key, expected)], vec![change]);
+        applied.map_err(|_| LakeError::Conflict { table: table.identity.table.clone() })?
+    };
+    ticket.wait().map_err(|e| LakeError::Storage(e.to_string()))
+}
+
+fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
+    let now_ms = (shared.options.clock)();
+    let rows: u64 = pulled.files.iter().map(|file| file.rows).sum();
+    let bytes: u64 = pulled.files.iter().map(|file| file.bytes).sum();
+    tracing::debug!(
+        table = table.identity.table,
+        rows,
+        bytes,
+        commit = plan.committed.pointer.commit,
+        "committed"
+    );
+    {
+        let mut state = table.state();
+        state.pointer = Some(plan.committed.pointer.clone());
+        state.committed = Some(plan.committed);
+        state.totals.commits += 1;
+        state.totals.rows += rows;
+        state.totals.bytes += bytes;
+        state.totals.skipped_offsets += pulled.skipped_offsets;
+    }
+    for location in &plan.expired_metadata {
+        maintenance::remove_quietly(files::path_of(location));
+    }
+    maintenance::trim(table, now_ms);
+}
+
+/// What the table is now: from memory, or, the first time, from the pointer and its files.
+/// The first time also removes what a commit that never was has left.
+fn base(table: &Table) -> Result<Option<Committed>, LakeError> {
+    let (pointer, committed) = {
+        let state = table.state();
+        (state.pointer.clone(), state.committed.clone())
+    };
+    if committed.is_some() {
+        return Ok(committed);
+    }
+    let commit = pointer.as_ref().map_or(0, |pointer| pointer.commit);
+    maintenance::remove_uncommitted(&table.directory, commit)?;
+    let Some(pointer) = pointer else { return Ok(None) };
+    let committed = load(table, pointer)?;
+    table.state().committed = Some(committed.clone());
+    Ok(Some(committed))
+}
+
+fn load(table: &Table, pointer: Pointer) -> Result<Committed, LakeError> {
+    let invalid = |reason: String| LakeError::Metadata {
+        action: "open metadata",
+        table: table.identity.table.clone(),
+        reason,
+    };
+    let path = files::path_of(&pointer.metadata_location);
+    let metadata: TableMetadata = serde_json::from_slice(&files::read(path)?)
+        .map_err(|e| invalid(format!("{}: {e}", path.display())))?;
+    if metadata.current_snapshot_id() != pointer.snapshot_id {
+        return Err(invalid(format!(
+            "{} has snapshot {:?}, but the marker belongs to {:?}",
+            path.display(),
+            metadata.current_snapshot_id(),
+            pointer.snapshot_id
+        )));
+    }
+    let manifests = match metadata.current_snapshot() {
+        None => Vec::new(),
+        Some(snapshot) => read_list(table, files::path_of(snapshot.manifest_list()))?,
+    };
+    Ok(Committed { pointer, metadata: Arc::new(metadata), manifests: Arc::new(manifests) })
+}
+
+fn read_list(table: &Table, path: &Path) -> Result<Vec<iceberg::spec::ManifestFile>, LakeError> {
+    manifest::decode_list(&files::read(path)?).map_err(table.metadata_error("read a manifest list"))
+}
+
+fn load_merge(table: &Table, base: &Committed) -> Result<Merge, LakeError> {
+    let positions = manifest::to_merge(&base.manifests);
+    let mut entries = Vec::new();
+    for &position in &positions {
+        let manifest = &base.manifests[position];
+        let bytes = files::read(files::path_of(&manifest.manifest_path))?;
+        let read = manifest::decode_entries(manifest, bytes.into());
+        entries.extend(read.map_err(table.metadata_error("read a manifest"))?);
+    }
+    Ok(Merge { positions, entries })
+}
+
+/// As Iceberg's own: random bits, positive.
+fn new_snapshot_id() -> i64 {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    i64::try_from((high ^ low) >> 1).unwrap_or(i64::MAX)
+}

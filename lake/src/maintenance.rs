@@ -1,0 +1,143 @@
+//! Removing files that nothing refers to.
+//!
+//! Files of ours carry the number of the commit that wrote them, so what a crash left is known by
+//! name alone: its number is above the pointer's. Manifests and manifest lists whose snapshots
+//! have been dropped are removed a while after that was first seen, since a query that began
+//! before may still read them. Data files of a log table are never removed here, and files that
+//! are not named like ours are never touched.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::table::Table;
+use crate::{LakeError, files, manifest, parquet};
+
+/// How long an unreferenced file of a former snapshot stays, for queries that still read it.
+const GRACE_MS: i64 = 15 * 60 * 1000;
+/// At most this often is a table's metadata directory listed.
+const TRIM_EVERY_MS: i64 = 5 * 60 * 1000;
+
+/// Removes the files of commits above `commit`, which never became one.
+pub(crate) fn remove_uncommitted(directory: &Path, commit: u64) -> Result<(), LakeError> {
+    for (kind, number_of) in
+        [("data", parquet::commit_of as fn(&str) -> Option<u64>), ("metadata", metadata_commit)]
+    {
+        for (name, path) in files::list(&directory.join(kind))? {
+            if number_of(&name).is_some_and(|number| number > commit) {
+                tracing::info!(path = %path.display(), "removing a file of an unfinished commit");
+                files::remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes metadata files that have been unreferenced for a while. Best effort: a failure is
+/// tried again with a later commit.
+pub(crate) fn trim(table: &Table, now_ms: i64) {
+    let committed = {
+        let mut state = table.state();
+        if now_ms.saturating_sub(state.last_trim_ms) < TRIM_EVERY_MS {
+            return;
+        }
+        state.last_trim_ms = now_ms;
+        state.committed.clone()
+    };
+    let Some(committed) = committed else { return };
+    match unreferenced(&table.directory, &committed) {
+        Ok(found) => remove_aged(table, found, now_ms),
+        Err(error) => tracing::warn!(
+            table = table.identity.table, %error, "cannot look for unreferenced metadata files"
+        ),
+    }
+}
+
+fn remove_aged(table: &Table, found: Vec<PathBuf>, now_ms: i64) {
+    let mut seen = std::mem::take(&mut table.state().unreferenced);
+    let mut next = std::collections::HashMap::with_capacity(found.len());
+    for path in found {
+        let since = seen.remove(&path).unwrap_or(now_ms);
+        if now_ms.saturating_sub(since) >= GRACE_MS {
+            remove_quietly(&path);
+        } else {
+            next.insert(path, since);
+        }
+    }
+    table.state().unreferenced = next;
+}
+
+/// Metadata files of ours that no kept snapshot and no kept metadata file needs.
+fn unreferenced(
+    directory: &Path,
+    committed: &crate::commit::Committed,
+) -> Result<Vec<PathBuf>, LakeError> {
+    let metadata = &committed.metadata;
+    let mut referenced = HashSet::from([name_of(&committed.pointer.metadata_location)]);
+    referenced.extend(metadata.metadata_log().iter().map(|log| name_of(&log.metadata_file)));
+    referenced.extend(committed.manifests.iter().map(|m| name_of(&m.manifest_path)));
+    for snapshot in metadata.snapshots() {
+        referenced.insert(name_of(snapshot.manifest_list()));
+        // A list that cannot be read keeps everything: rather too much than too little.
+        let bytes = files::read(files::path_of(snapshot.manifest_list()))?;
+        let list = manifest::decode_list(&bytes).map_err(|e| LakeError::Metadata {
+            action: "read a manifest list",
+            table: committed.pointer.table.clone(),
+            reason: e.to_string(),
+        })?;
+        referenced.extend(list.iter().map(|manifest| name_of(&manifest.manifest_path)));
+    }
+    let ours = files::list(&directory.join("metadata"))?
+        .into_iter()
+        .filter(|(name, _)| metadata_commit(name).is_some() && !referenced.contains(name))
+        .map(|(_, path)| path)
+        .collect();
+    Ok(ours)
+}
+
+fn name_of(location: &str) -> String {
+    location.rsplit('/').next().unwrap_or(location).to_string()
+}
+
+/// The commit number in the name of a metadata file of ours: `00007-….metadata.json`,
+/// `00000007-m0-….avro`, `snap-<id>-00000007-….avro`.
+fn metadata_commit(name: &str) -> Option<u64> {
+    let number = if let Some(snapshot) = name.strip_prefix("snap-") {
+        snapshot.strip_suffix(".avro")?.split('-').nth(1)?
+    } else if let Some(manifest) = name.strip_suffix(".avro") {
+        let (number, rest) = manifest.split_once('-')?;
+        rest.starts_with('m').then_some(number)?
+    } else {
+        name.strip_suffix(".metadata.json")?.split('-').next()?
+    };
+    (number.len() >= 5).then(|| number.parse().ok()).flatten()
+}
+
+/// Removes a file that is only in the way.
+pub(crate) fn remove_quietly(path: &Path) {
+    if let Err(error) = files::remove(path) {
+        tracing::warn!(%error, "a file that nothing refers to stays");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_ours_are_known_by_name() {
+        let id = "11111111-2222-4333-8444-555555555555";
+        let rows = [
+            (format!("00007-{id}.metadata.json"), Some(7)),
+            (format!("00000007-m0-{id}.avro"), Some(7)),
+            (format!("snap-812739-00000012-{id}.avro"), Some(12)),
+            (format!("{id}-m0.avro"), None),
+            ("11111111-2222-4333-8444-555555555555-m0.avro".into(), None),
+            (format!("snap-812739-1-{id}.avro"), None),
+            ("v7.metadata.json".into(), None),
+            ("notes.txt".into(), None),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(metadata_commit(&name), expected, "{name}");
+        }
+    }
+}

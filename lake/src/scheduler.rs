@@ -1,0 +1,270 @@
+//! When tables are flushed, and by whom.
+//!
+//! A small pool of low-priority threads takes tables from one queue; its size is the bound on
+//! flushes at once. A table is in the queue at most once, and flushed by one worker at a time:
+//! whoever asks while it is being flushed shares the next one, because the running one may have
+//! looked at the log before. The ticker looks at the log from time to time and asks for what
+//! lags by enough bytes, for too long, or while the journal fills.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::lake::Shared;
+use crate::table::{LaggingSince, Table};
+use crate::{LakeError, files, flush};
+
+/// How often the ticker looks whether anything was appended.
+const TICK: Duration = Duration::from_millis(250);
+/// Added to the threads' niceness: produce and fetch come first.
+const NICE: i32 = 10;
+
+/// Something for a worker to do.
+#[derive(Debug)]
+enum Job {
+    Flush(Arc<Table>),
+    /// Remove all files of a dropped table, or of a directory that nothing refers to.
+    Purge(Option<Arc<Table>>, std::path::PathBuf),
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    queue: VecDeque<Job>,
+    is_closing: bool,
+}
+
+/// The queue that workers take from.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    jobs: Mutex<Jobs>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) {
+        let mut jobs = self.lock();
+        jobs.queue.push_back(job);
+        self.changed.notify_one();
+    }
+
+    /// The next job; nothing once the lake closes.
+    fn take(&self) -> Option<Job> {
+        let mut jobs = self.lock();
+        loop {
+            if jobs.is_closing {
+                return None;
+            }
+            if let Some(job) = jobs.queue.pop_front() {
+                return Some(job);
+            }
+            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for a tick; true once the lake closes.
+    fn tick(&self) -> bool {
+        let jobs = self.lock();
+        if jobs.is_closing {
+            return true;
+        }
+        let waited = self.changed.wait_timeout_while(jobs, TICK, |jobs| !jobs.is_closing);
+        waited.map_or(true, |(jobs, _)| jobs.is_closing)
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().is_closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Asks for a flush that sees everything committed so far; who waits shares it.
+    pub(crate) fn want(
+        &self,
+        table: &Arc<Table>,
+        waiter: Option<oneshot::Sender<Result<(), LakeError>>>,
+    ) {
+        let mut schedule = table.schedule();
+        schedule.waiting.extend(waiter);
+        if schedule.is_wanted {
+            return;
+        }
+        schedule.is_wanted = true;
+        if !schedule.is_running {
+            self.push(Job::Flush(Arc::clone(table)));
+        }
+    }
+
+    /// Asks for the removal of a directory, after the flush of its table that may be running.
+    pub(crate) fn purge(&self, table: Option<Arc<Table>>, directory: std::path::PathBuf) {
+        self.push(Job::Purge(table, directory));
+    }
+}
+
+/// Starts the workers and the ticker.
+pub(crate) fn start(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, LakeError> {
+    let mut threads = Vec::new();
+    let warehouse = shared.options.warehouse.clone();
+    let spawn = |name: String, body: fn(&Shared)| {
+        let shared = Arc::clone(shared);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            lower_priority();
+            body(&shared);
+        });
+        thread.map_err(|e| LakeError::io("start a thread for", &warehouse, e))
+    };
+    for index in 0..shared.options.threads.max(1) {
+        threads.push(spawn(format!("strom-lake-{index}"), work)?);
+    }
+    threads.push(spawn("strom-lake-tick".into(), tick)?);
+    Ok(threads)
+}
+
+/// On Linux niceness belongs to the thread, and lowering one's own priority needs no right.
+fn lower_priority() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "lake thread keeps its priority");
+    }
+}
+
+/// Waits for a future on a worker's thread, which has no runtime: storage's need none.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+fn work(shared: &Shared) {
+    while let Some(job) = shared.queue.take() {
+        match job {
+            Job::Flush(table) => run(shared, &table),
+            Job::Purge(table, directory) => {
+                let _work = table.as_ref().map(|table| table.work());
+                if let Err(error) = files::remove_tree(&directory) {
+                    tracing::warn!(%error, "files of a dropped table stay until the next start");
+                }
+            }
+        }
+    }
+}
+
+fn run(shared: &Shared, table: &Arc<Table>) {
+    let waiting = {
+        let mut schedule = table.schedule();
+        schedule.is_running = true;
+        schedule.is_wanted = false;
+        std::mem::take(&mut schedule.waiting)
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| flush::flush(shared, table)))
+        .unwrap_or_else(|panic| Err(panicked(table, panic.as_ref())));
+    settle(shared, table, &result);
+    for waiter in waiting {
+        // Whoever gave up waiting needs no answer.
+        drop(waiter.send(result.clone()));
+    }
+    let mut schedule = table.schedule();
+    schedule.is_running = false;
+    if schedule.is_wanted {
+        shared.queue.push(Job::Flush(Arc::clone(table)));
+    }
+}
+
+fn panicked(table: &Table, panic: &(dyn std::any::Any + Send)) -> LakeError {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+    LakeError::Metadata {
+        action: "commit",
+        table: table.identity.table.clone(),
+        reason: said.to_string(),
+    }
+}
+
+/// Notes how a flush went.
+fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
+    let now_ms = (shared.options.clock)();
+    match result {
+        Ok(()) => {
+            let mut state = table.state();
+            state.lagging_since = None;
+            if state.failure.take().is_some() {
+                tracing::info!(table = table.identity.table, "the table is committed again");
+            }
+        }
+        Err(LakeError::Closing { .. }) => {}
+        Err(error) => {
+            let mut state = table.state();
+            let retry_at_ms = state.fail(error, now_ms);
+            // What is in memory may be behind what was done: the next attempt reads it again.
+            state.committed = None;
+            let pointer = shared.stored_pointer(&table.identity);
+            if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
+                state.pointer = pointer;
+            }
+            tracing::warn!(
+                table = table.identity.table, topic = table.topic.name, %error, retry_at_ms,
+                "commit failed"
+            );
+        }
+    }
+}
+
+fn tick(shared: &Shared) {
+    let mut seen = None;
+    let mut is_quiet = false;
+    while !shared.queue.tick() {
+        let journal = shared.store.stats().append_bytes;
+        if is_quiet && seen == Some(journal) {
+            continue;
+        }
+        seen = Some(journal);
+        let now_ms = (shared.options.clock)();
+        is_quiet = true;
+        for table in shared.tables() {
+            is_quiet &= !look(shared, &table, now_ms, journal);
+        }
+    }
+}
+
+/// Asks for a flush of one table if it is due; true if the table lags.
+fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> bool {
+    let lag = table.lag(&table.partitions(&shared.store));
+    if lag.records == 0 {
+        return false;
+    }
+    let options = &shared.options;
+    let freshness = table.topic.freshness.unwrap_or(options.freshness);
+    let is_due = {
+        let mut state = table.state();
+        let since = *state.lagging_since.get_or_insert(LaggingSince { ms: now_ms, journal });
+        let backs_off = state.failure.as_ref().is_some_and(|f| now_ms < f.retry_at_ms);
+        let lagged_ms = u128::from(now_ms.abs_diff(since.ms));
+        let pressure = journal.saturating_sub(since.journal) >= options.journal_pressure_bytes;
+        let is_behind = lag.bytes >= options.commit_bytes || lagged_ms >= freshness.as_millis();
+        !backs_off && (is_behind || pressure)
+    };
+    if is_due {
+        shared.queue.want(table, None);
+    }
+    true
+}

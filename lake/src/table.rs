@@ -1,0 +1,279 @@
+//! One topic's table: what is committed, what waits, how it is doing.
+//!
+//! ```text
+//!  offsets of one partition
+//!  log start ────── next offset ─────────── last stable ──── log end
+//!     in the lake ──┘  └── the lag: what the next commit takes
+//! ```
+//!
+//! The state is behind one short lock that is never held across file I/O. `work` is held by the
+//! worker that flushes or purges the table, so that only one ever does.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use strom_storage::{Partition, Store};
+use tokio::sync::oneshot;
+
+use crate::commit::{Committed, TableIdentity};
+use crate::pointer::Pointer;
+use crate::{LakeError, LakeTopic};
+
+/// The first wait after a failed commit; it doubles up to [`BACKOFF_MS_MAX`].
+const BACKOFF_MS: i64 = 1_000;
+const BACKOFF_MS_MAX: i64 = 60_000;
+
+/// What a table is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableState {
+    /// Everything that was committed in the topic is in the table.
+    Current,
+    /// Records wait for the next commit.
+    Lagging,
+    /// The last commit failed; the next attempt is not before the given time.
+    BackingOff {
+        /// Why it failed.
+        reason: String,
+        /// When it is tried again, in milliseconds since the epoch.
+        retry_at_ms: i64,
+    },
+    /// The topic has no table, for this reason.
+    Suspended {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One topic's lake at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableStatus {
+    /// The topic.
+    pub topic: String,
+    /// Its table.
+    pub table: String,
+    /// What it is doing.
+    pub state: TableState,
+    /// Records not yet in the table.
+    pub lag_records: u64,
+    /// About their size in bytes.
+    pub lag_bytes: u64,
+    /// Since when there have been any, in milliseconds since the epoch.
+    pub lagging_since_ms: Option<i64>,
+    /// Figures since the start.
+    pub totals: Totals,
+}
+
+/// All topics' lakes at a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LakeStatus {
+    /// In the order of table names.
+    pub tables: Vec<TableStatus>,
+}
+
+/// Figures of a table since the lake was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Commits.
+    pub commits: u64,
+    /// Commits that failed.
+    pub failures: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes of data files written.
+    pub bytes: u64,
+    /// Offsets that could not be read (damaged, or removed before they were taken) and are
+    /// therefore not in the table.
+    pub skipped_offsets: u64,
+}
+
+/// What is not in the table yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lag {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+/// When the oldest record that waits was first seen waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LaggingSince {
+    pub(crate) ms: i64,
+    /// The journal's end then.
+    pub(crate) journal: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) retry_at_ms: i64,
+    attempts: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The pointer record as it is in the metadata log.
+    pub(crate) pointer: Option<Pointer>,
+    /// What the pointer refers to, once it was read from disk.
+    pub(crate) committed: Option<Committed>,
+    pub(crate) lagging_since: Option<LaggingSince>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) totals: Totals,
+    pub(crate) last_trim_ms: i64,
+    /// Unreferenced metadata files and when they were first found to be.
+    pub(crate) unreferenced: std::collections::HashMap<PathBuf, i64>,
+}
+
+impl State {
+    /// Notes a failed commit; returns when it may be tried again.
+    pub(crate) fn fail(&mut self, error: &LakeError, now_ms: i64) -> i64 {
+        let attempts = self.failure.as_ref().map_or(0, |failure| failure.attempts) + 1;
+        let wait = BACKOFF_MS.saturating_mul(1 << (attempts - 1).min(10)).min(BACKOFF_MS_MAX);
+        let retry_at_ms = now_ms.saturating_add(wait);
+        self.failure = Some(Failure { reason: error.to_string(), retry_at_ms, attempts });
+        self.totals.failures += 1;
+        retry_at_ms
+    }
+}
+
+/// Who waits for a table's flush.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    /// In the queue, or to be put there when the running flush ends.
+    pub(crate) is_wanted: bool,
+    pub(crate) is_running: bool,
+    /// Share the next flush: the running one may have looked at the log before they came.
+    pub(crate) waiting: Vec<oneshot::Sender<Result<(), LakeError>>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) identity: TableIdentity,
+    pub(crate) topic: LakeTopic,
+    pub(crate) directory: PathBuf,
+    state: Mutex<State>,
+    schedule: Mutex<Schedule>,
+    work: Mutex<()>,
+    is_closing: AtomicBool,
+}
+
+impl Table {
+    pub(crate) fn new(
+        identity: TableIdentity,
+        topic: LakeTopic,
+        directory: PathBuf,
+        pointer: Option<Pointer>,
+    ) -> Table {
+        Table {
+            identity,
+            topic,
+            directory,
+            state: Mutex::new(State { pointer, ..State::default() }),
+            schedule: Mutex::default(),
+            work: Mutex::default(),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn work(&self) -> MutexGuard<'_, ()> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on flushes stop at the next batch, and no pointer of this table moves.
+    pub(crate) fn close(&self) {
+        let _state = self.state();
+        self.is_closing.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn closing(&self) -> LakeError {
+        LakeError::Closing { table: self.identity.table.clone() }
+    }
+
+    pub(crate) fn metadata_error(
+        &self,
+        action: &'static str,
+    ) -> impl FnOnce(iceberg::Error) -> LakeError {
+        let table = self.identity.table.clone();
+        move |error| LakeError::Metadata { action, table, reason: error.to_string() }
+    }
+
+    pub(crate) fn partitions(&self, store: &Store) -> Vec<Arc<Partition>> {
+        store.partitions(self.topic.id)
+    }
+
+    /// Whether the topic has ever had a record: only then does its table exist for engines.
+    pub(crate) fn has_had_a_record(&self, partitions: &[Arc<Partition>]) -> bool {
+        self.state().pointer.is_some() || partitions.iter().any(|p| p.offsets().log_end > 0)
+    }
+
+    /// What is not in the table yet; bytes are estimated by the partition's mean record.
+    pub(crate) fn lag(&self, partitions: &[Arc<Partition>]) -> Lag {
+        let state = self.state();
+        let mut lag = Lag::default();
+        for (index, partition) in partitions.iter().enumerate() {
+            let next = state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index));
+            let offsets = partition.offsets();
+            let from = next.max(offsets.log_start);
+            if offsets.last_stable <= from {
+                continue;
+            }
+            let records = offsets.last_stable.abs_diff(from);
+            let stored = offsets.log_end.abs_diff(offsets.log_start).max(1);
+            let bytes = u128::from(partition.size_bytes()) * u128::from(records);
+            lag.records += records;
+            lag.bytes += u64::try_from(bytes / u128::from(stored)).unwrap_or(u64::MAX);
+        }
+        lag
+    }
+
+    /// Whether a load may be answered at once: all is in the table, and it was read from disk.
+    pub(crate) fn is_fresh(&self, partitions: &[Arc<Partition>]) -> bool {
+        let state = self.state();
+        let Some(committed) = &state.committed else { return false };
+        partitions.iter().enumerate().all(|(index, partition)| {
+            partition.offsets().last_stable <= committed.pointer.next_offset(index)
+        })
+    }
+
+    /// Keeps retention from what the table has not taken yet.
+    pub(crate) fn guard(&self, partitions: &[Arc<Partition>]) {
+        let state = self.state();
+        for (index, partition) in partitions.iter().enumerate() {
+            let next = state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index));
+            partition.set_retention_guard(Some(next));
+        }
+    }
+
+    pub(crate) fn status(&self, store: &Store) -> TableStatus {
+        let lag = self.lag(&self.partitions(store));
+        let state = self.state();
+        let doing = match &state.failure {
+            Some(failure) => TableState::BackingOff {
+                reason: failure.reason.clone(),
+                retry_at_ms: failure.retry_at_ms,
+            },
+            None if lag.records > 0 => TableState::Lagging,
+            None => TableState::Current,
+        };
+        TableStatus {
+            topic: self.topic.name.clone(),
+            table: self.identity.table.clone(),
+            state: doing,
+            lag_records: lag.records,
+            lag_bytes: lag.bytes,
+            lagging_since_ms: state.lagging_since.map(|since| since.ms),
+            totals: state.totals,
+        }
+    }
+}
