@@ -1,0 +1,344 @@
+"""Drives confluent-kafka by the command protocol of ../README.md."""
+
+import base64
+import json
+import sys
+import threading
+import time
+
+import confluent_kafka as ck
+from confluent_kafka import admin as ck_admin
+
+BOOTSTRAP = sys.argv[1]
+CODECS = {"none": "none", "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd"}
+consumers = {}
+members = {}
+_admin = None
+
+
+def decode(text):
+    return None if text is None else base64.b64decode(text)
+
+
+def encode(data):
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def record_of(message):
+    return {
+        "topic": message.topic(),
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "timestamp": message.timestamp()[1],
+        "key": encode(message.key()),
+        "value": encode(message.value()),
+        "headers": [[name, encode(value)] for name, value in message.headers() or []],
+    }
+
+
+def admin():
+    global _admin
+    if _admin is None:
+        _admin = ck_admin.AdminClient({"bootstrap.servers": BOOTSTRAP})
+    return _admin
+
+
+def hello(_):
+    return {
+        "client": "confluent-kafka",
+        "version": ck.__version__,
+        "library": "librdkafka " + ck.libversion()[0],
+    }
+
+
+def produce(command):
+    producer = ck.Producer(
+        {
+            "bootstrap.servers": BOOTSTRAP,
+            "compression.type": CODECS[command["codec"]],
+            "acks": command["acks"],
+            "enable.idempotence": command["idempotent"],
+            "linger.ms": 5,
+            "message.timeout.ms": 30000,
+        }
+    )
+    offsets = [None] * len(command["records"])
+    failures = []
+
+    def delivered(index):
+        def callback(error, message):
+            if error is not None:
+                failures.append(error)
+            else:
+                offset = message.offset()
+                offsets[index] = -1 if offset is None or offset < 0 else offset
+
+        return callback
+
+    for index, record in enumerate(command["records"]):
+        arguments = {
+            "key": decode(record["key"]),
+            "value": decode(record["value"]),
+            "headers": [(name, decode(value)) for name, value in record["headers"]],
+            "on_delivery": delivered(index),
+        }
+        if record.get("partition") is not None:
+            arguments["partition"] = record["partition"]
+        if record.get("timestamp") is not None:
+            arguments["timestamp"] = record["timestamp"]
+        while True:
+            try:
+                producer.produce(command["topic"], **arguments)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    left = producer.flush(40)
+    if failures:
+        raise ck.KafkaException(failures[0])
+    if left:
+        raise RuntimeError(f"{left} records not delivered")
+    return {"offsets": offsets}
+
+
+def position_of(consumer, part):
+    topic, partition, start = part["topic"], part["partition"], part["from"]
+    low, high = consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), timeout=20)
+    if start == "beginning":
+        return low
+    if start == "end":
+        return high
+    if isinstance(start, dict):
+        found = consumer.offsets_for_times(
+            [ck.TopicPartition(topic, partition, start["timestamp"])], timeout=20
+        )[0]
+        if found.error is not None:
+            raise ck.KafkaException(found.error)
+        return high if found.offset < 0 else found.offset
+    return start
+
+
+def open_(command):
+    consumer = ck.Consumer(
+        {
+            "bootstrap.servers": BOOTSTRAP,
+            "group.id": "unused-" + command["handle"],
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "allow.auto.create.topics": command.get("create", False),
+            "check.crcs": True,
+        }
+    )
+    try:
+        positions = [position_of(consumer, part) for part in command["parts"]]
+        consumer.assign(
+            [
+                ck.TopicPartition(part["topic"], part["partition"], position)
+                for part, position in zip(command["parts"], positions)
+            ]
+        )
+    except BaseException:
+        consumer.close()
+        raise
+    consumers[command["handle"]] = consumer
+    return {"positions": positions}
+
+
+def read(command):
+    consumer = consumers[command["handle"]]
+    deadline = time.monotonic() + command["timeout_ms"] / 1000
+    records = []
+    while len(records) < command["count"] and time.monotonic() < deadline:
+        for message in consumer.consume(command["count"] - len(records), timeout=0.1):
+            if message.error() is not None:
+                raise ck.KafkaException(message.error())
+            records.append(record_of(message))
+    return {"records": records}
+
+
+def close(command):
+    consumers.pop(command["handle"]).close()
+    return {}
+
+
+class Member:
+    """One member of a group, polled by a thread of its own."""
+
+    def __init__(self, command):
+        config = {
+            "bootstrap.servers": BOOTSTRAP,
+            "group.id": command["group"],
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": command["session_timeout_ms"],
+            "heartbeat.interval.ms": 300,
+            "topic.metadata.refresh.interval.ms": 1000,
+            "partition.assignment.strategy": {
+                "range": "range",
+                "cooperative": "cooperative-sticky",
+            }[command["assignor"]],
+        }
+        if command.get("instance_id") is not None:
+            config["group.instance.id"] = command["instance_id"]
+        self.lock = threading.Lock()
+        self.records = []
+        self.next = {}
+        self.rebalances = 0
+        self.failure = None
+        self.stopping = False
+        self.consumer = ck.Consumer(config)
+        self.consumer.subscribe(
+            command["topics"],
+            on_assign=self.on_assign,
+            on_revoke=self.on_revoke,
+            on_lost=self.on_revoke,
+        )
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def on_assign(self, _consumer, _partitions):
+        self.rebalances += 1
+
+    def on_revoke(self, _consumer, partitions):
+        with self.lock:
+            for partition in partitions:
+                self.next.pop((partition.topic, partition.partition), None)
+
+    def run(self):
+        while not self.stopping:
+            message = self.consumer.poll(0.1)
+            if message is None:
+                continue
+            if message.error() is not None:
+                if message.error().fatal():
+                    self.failure = message.error()
+                    return
+                print(f"member: {message.error()}", file=sys.stderr)
+                continue
+            with self.lock:
+                self.records.append(record_of(message))
+                self.next[(message.topic(), message.partition())] = message.offset() + 1
+
+    def take(self):
+        with self.lock:
+            taken, self.records = self.records, []
+        return taken
+
+    def commit(self):
+        if self.failure is not None:
+            raise ck.KafkaException(self.failure)
+        with self.lock:
+            offsets = [ck.TopicPartition(t, p, offset) for (t, p), offset in self.next.items()]
+        if offsets:
+            for result in self.consumer.commit(offsets=offsets, asynchronous=False):
+                if result.error is not None:
+                    raise ck.KafkaException(result.error)
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+        self.consumer.close()
+
+
+def join(command):
+    members[command["handle"]] = Member(command)
+    return {}
+
+
+def member(command):
+    found = members[command["handle"]]
+    if found.failure is not None:
+        raise ck.KafkaException(found.failure)
+    assignment = sorted([p.topic, p.partition] for p in found.consumer.assignment())
+    return {"assignment": assignment, "rebalances": found.rebalances, "records": found.take()}
+
+
+def commit(command):
+    members[command["handle"]].commit()
+    return {}
+
+
+def leave(command):
+    found = members.pop(command["handle"])
+    found.stop()
+    return {"records": found.take()}
+
+
+def create_topic(command):
+    topic = ck_admin.NewTopic(
+        command["topic"],
+        num_partitions=command["partitions"],
+        replication_factor=command["replication_factor"],
+        config=command.get("configs", {}),
+    )
+    admin().create_topics([topic])[command["topic"]].result(30)
+    return {}
+
+
+def delete_topic(command):
+    admin().delete_topics([command["topic"]])[command["topic"]].result(30)
+    return {}
+
+
+def topics(_):
+    found = admin().list_topics(timeout=20).topics
+    return {"topics": {name: len(topic.partitions) for name, topic in found.items()}}
+
+
+def describe_topic_config(command):
+    resource = ck_admin.ConfigResource(ck_admin.ConfigResource.Type.TOPIC, command["topic"])
+    found = admin().describe_configs([resource])[resource].result(30)
+    return {"configs": {name: entry.value for name, entry in found.items()}}
+
+
+def groups(_):
+    found = admin().list_consumer_groups(request_timeout=20).result(30)
+    return {"groups": [group.group_id for group in found.valid]}
+
+
+def committed(command):
+    request = ck.ConsumerGroupTopicPartitions(command["group"])
+    found = admin().list_consumer_group_offsets([request])[command["group"]].result(30)
+    return {
+        "offsets": sorted(
+            [p.partition, p.offset]
+            for p in found.topic_partitions
+            if p.topic == command["topic"] and p.offset >= 0
+        )
+    }
+
+
+OPERATIONS = {
+    "hello": hello,
+    "produce": produce,
+    "open": open_,
+    "read": read,
+    "close": close,
+    "join": join,
+    "member": member,
+    "commit": commit,
+    "leave": leave,
+    "create_topic": create_topic,
+    "delete_topic": delete_topic,
+    "topics": topics,
+    "describe_topic_config": describe_topic_config,
+    "groups": groups,
+    "committed": committed,
+}
+
+
+def main():
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = {"id": command["id"], "ok": OPERATIONS[command["op"]](command)}
+        except ck.KafkaException as failure:
+            error = failure.args[0]
+            name = error.name().lstrip("_")
+            answer = {"id": command["id"], "error": name, "message": str(error)}
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong is the answer
+            kind = type(failure).__name__
+            answer = {"id": command["id"], "error": kind, "message": str(failure)}
+        print(json.dumps(answer), flush=True)
+
+
+main()

@@ -1,0 +1,97 @@
+//! Apache Kafka as the control: one node in combined mode, from Maven's jars, on loopback.
+
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::guarded::Guarded;
+use crate::installed::installed;
+use crate::raw;
+use crate::wait::wait_for;
+
+/// Starts Kafka on a data folder, formatting it when it is new, and waits until it answers.
+/// Returns the process and its bootstrap address, which is `address` when given.
+pub fn start(
+    data: &Path,
+    log: &Path,
+    options: &[(String, String)],
+    address: Option<&str>,
+) -> (Guarded, String) {
+    let properties = data.join("server.properties");
+    if !properties.exists() {
+        let address = address.map_or_else(free_address, str::to_string);
+        std::fs::write(&properties, render(data, &address, options)).unwrap();
+        format_storage(&properties);
+    }
+    let text = std::fs::read_to_string(&properties).unwrap();
+    let address =
+        text.lines().find_map(|line| line.strip_prefix("# address ")).unwrap().to_string();
+    let mut command = java();
+    command.args(["-Xms128m", "-Xmx512m", "kafka.Kafka"]).arg(&properties);
+    let mut process = Guarded::start(&mut command, log);
+    wait_for("Apache Kafka to answer", Duration::from_secs(60), || {
+        if let Some(status) = process.ended() {
+            panic!("Apache Kafka ended at its start: {status}\n{}", process.log_tail());
+        }
+        raw::serves(&address).then_some(())
+    });
+    (process, address)
+}
+
+/// A JVM with Kafka's jars and the driver on its class path.
+pub fn java() -> Command {
+    let folder = installed("java");
+    let mut class_path = OsString::from(folder.join("lib/*"));
+    class_path.push(":");
+    class_path.push(folder.join("classes"));
+    let mut command = Command::new("java");
+    command.args(["-XX:+UseSerialGC", "-Xshare:auto", "-cp"]).arg(class_path);
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn render(data: &Path, address: &str, options: &[(String, String)]) -> String {
+    let controller = free_address();
+    let mut text = format!(
+        "# address {address}\n\
+         process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.voters=1@{controller}\n\
+         controller.listener.names=CONTROLLER\n\
+         listeners=PLAINTEXT://{address},CONTROLLER://{controller}\n\
+         advertised.listeners=PLAINTEXT://{address}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         log.dirs={}\n\
+         num.partitions=1\n\
+         offsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         share.coordinator.state.topic.replication.factor=1\n\
+         log.cleaner.dedupe.buffer.size=8388608\n",
+        data.join("logs").display()
+    );
+    for (name, value) in options {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    text
+}
+
+fn format_storage(properties: &Path) {
+    let cluster = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+    let output = java()
+        .args(["-Xmx128m", "kafka.tools.StorageTool", "format", "-t", &cluster, "-c"])
+        .arg(properties)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

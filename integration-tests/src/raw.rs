@@ -1,0 +1,90 @@
+//! A connection that speaks the protocol directly, by the kafka-protocol crate's codec: for what
+//! no client shows, such as the codec of a stored batch.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{
+    FetchRequest, MetadataRequest, RequestHeader, ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion, Request, StrBytes};
+
+pub struct Connection {
+    stream: TcpStream,
+    correlation: i32,
+}
+
+impl Connection {
+    pub fn open(address: &str) -> std::io::Result<Connection> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { stream, correlation: 0 })
+    }
+
+    /// One request, one answer.
+    pub fn call<R: Request>(&mut self, version: i16, request: &R) -> std::io::Result<R::Response> {
+        self.correlation += 1;
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation)
+            .with_client_id(Some(StrBytes::from_static_str("suite")));
+        let mut frame = BytesMut::new();
+        header.encode(&mut frame, R::header_version(version)).map_err(std::io::Error::other)?;
+        request.encode(&mut frame, version).map_err(std::io::Error::other)?;
+        let length = u32::try_from(frame.len()).map_err(std::io::Error::other)?;
+        self.stream.write_all(&length.to_be_bytes())?;
+        self.stream.write_all(&frame)?;
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut answer)?;
+        let mut answer = Bytes::from(answer);
+        ResponseHeader::decode(&mut answer, R::Response::header_version(version))
+            .map_err(std::io::Error::other)?;
+        R::Response::decode(&mut answer, version).map_err(std::io::Error::other)
+    }
+}
+
+/// Whether a broker answers there and knows itself.
+pub fn serves(address: &str) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut connection = Connection::open(address)?;
+        let request = MetadataRequest::default().with_topics(Some(Vec::new()));
+        Ok(!connection.call(4, &request)?.brokers.is_empty())
+    };
+    ask().unwrap_or(false)
+}
+
+/// The names of the codecs of the first batches of a partition, in order.
+pub fn stored_codecs(address: &str, topic: &str, partition: i32) -> Vec<&'static str> {
+    let part =
+        FetchPartition::default().with_partition(partition).with_partition_max_bytes(8 << 20);
+    let topic = FetchTopic::default()
+        .with_topic(TopicName(StrBytes::from_string(topic.to_string())))
+        .with_partitions(vec![part]);
+    let request = FetchRequest::default()
+        .with_replica_id((-1).into())
+        .with_max_wait_ms(1000)
+        .with_min_bytes(1)
+        .with_max_bytes(8 << 20)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic]);
+    let answer = Connection::open(address).unwrap().call(11, &request).unwrap();
+    let partition = &answer.responses[0].partitions[0];
+    assert_eq!(partition.error_code, 0);
+    let mut records = partition.records.clone().unwrap_or_default();
+    let mut codecs = Vec::new();
+    // Base offset 8, length 4, leader epoch 4, magic 1, crc 4, attributes 2.
+    while records.len() >= 23 {
+        let length = 12 + (&records[8..12]).get_i32() as usize;
+        let attributes = (&records[21..23]).get_i16();
+        codecs.push(["none", "gzip", "snappy", "lz4", "zstd"][usize::from(attributes as u16 & 7)]);
+        records.advance(length.min(records.len()));
+    }
+    codecs
+}
