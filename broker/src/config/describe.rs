@@ -4,17 +4,19 @@ use std::fmt::Write;
 
 use super::sources::Origin;
 use super::table::{ConfigOption, OPTIONS, Section};
-use super::topic_defaults::{self, SYNONYMS};
+use strom_coordinator::cluster::topic_config::{ConfigKind, Effect, TOPIC_OPTIONS};
+
 use super::value::Kind;
-use super::{Config, foreign};
+use super::{Config, foreign, topic_defaults};
 
 /// One option of the broker as DescribeConfigs shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedOption {
     /// The key.
     pub name: &'static str,
-    /// The value in force.
-    pub value: String,
+    /// The value in force; `None` for a name that has none, as `log.retention.ms` where only
+    /// `log.retention.hours` has a default.
+    pub value: Option<String>,
     /// Whether nobody set it: DEFAULT_CONFIG rather than STATIC_BROKER_CONFIG.
     pub is_default: bool,
     /// Type code of KIP-569.
@@ -32,8 +34,46 @@ impl Config {
     /// topic options under Kafka's names.
     pub fn describe(&self) -> Vec<DescribedOption> {
         let options = OPTIONS.iter().map(|option| self.row(option));
-        let topic = topic_defaults::describe(self);
-        options.chain(topic).collect()
+        let topic = topic_defaults::broker_names().map(|(synonym, option)| {
+            let set = self.topic_defaults.get(synonym.name);
+            // Kafka's settings in hours and minutes are integers whatever the option's own type.
+            let kind = if synonym.factor == 1 { option.kind } else { ConfigKind::Int };
+            DescribedOption {
+                name: synonym.name,
+                value: set.or(synonym.default).map(str::to_owned),
+                is_default: set.is_none(),
+                kafka_type: kind as i8,
+                doc: option.doc.to_owned(),
+                read_only: true,
+                sensitive: false,
+            }
+        });
+        options.chain(topic).chain(self.facts()).collect()
+    }
+
+    /// Settings of Kafka's that are no options here but have an answer: tools look for them.
+    fn facts(&self) -> impl Iterator<Item = DescribedOption> {
+        let data_dir = self.data_dir.display().to_string();
+        let facts = [
+            ("broker.id", self.node_id.to_string(), 3, "The same as node.id."),
+            ("log.dirs", data_dir, 2, "The same as data.dir."),
+            ("delete.topic.enable", "true".to_owned(), 1, "Topics can be deleted."),
+            (
+                "offsets.topic.replication.factor",
+                "1".to_owned(),
+                4,
+                "There is one copy of __consumer_offsets, as of every topic.",
+            ),
+        ];
+        facts.into_iter().map(|(name, value, kafka_type, doc)| DescribedOption {
+            name,
+            value: Some(value),
+            is_default: true,
+            kafka_type,
+            doc: doc.to_owned(),
+            read_only: true,
+            sensitive: false,
+        })
     }
 
     fn row(&self, option: &ConfigOption) -> DescribedOption {
@@ -46,7 +86,7 @@ impl Config {
         };
         DescribedOption {
             name: option.name,
-            value: computed.unwrap_or_else(|| setting.value.clone()),
+            value: Some(computed.unwrap_or_else(|| setting.value.clone())),
             is_default: setting.origin == Origin::Default,
             kafka_type: option.kind.kafka_type(),
             doc: option.doc.to_owned(),
@@ -89,20 +129,7 @@ pub fn documentation() -> String {
             writeln!(page, "| `{name}` | {kind} | {default} | {doc} |").expect(INFALLIBLE);
         }
     }
-    page.push_str(
-        "\n## Broker-wide defaults of topic options\n\n\
-         A topic option is given a default for all topics that do not set it, under its own name or \
-         under Kafka's name for the broker setting, where there is one.\n\n\
-         | Topic option | Kafka's broker setting |\n|---|---|\n",
-    );
-    for topic in topic_defaults::topic_options() {
-        let synonyms: Vec<String> = SYNONYMS
-            .iter()
-            .filter(|synonym| synonym.topic == topic)
-            .map(|synonym| format!("`{}`", synonym.broker))
-            .collect();
-        writeln!(page, "| `{topic}` | {} |", synonyms.join(", ")).expect(INFALLIBLE);
-    }
+    page.push_str(&topic_default_documentation());
     page.push_str(
         "\n## Settings of Kafka without meaning here\n\n\
          They are accepted with one warning, so that lines of a `server.properties` can be pasted. \
@@ -112,6 +139,28 @@ pub fn documentation() -> String {
     let ignored: Vec<String> = foreign::ignored().map(|name| format!("`{name}`")).collect();
     page.push_str(&ignored.join(", "));
     page.push_str(".\n");
+    page
+}
+
+fn topic_default_documentation() -> String {
+    let mut page = "\n## Broker-wide defaults of topic options\n\n\
+        A topic option is given a default for all topics that do not set it, under its own name or \
+        under a broker setting of Kafka's, where there is one. Those without effect are checked, \
+        kept and shown to tools, and change nothing here.\n\n\
+        | Topic option | Broker setting | Default | |\n|---|---|---|---|\n"
+        .to_owned();
+    for option in TOPIC_OPTIONS.iter().filter(|option| !option.synonyms.is_empty()) {
+        let names = option.synonyms.iter().filter(|synonym| synonym.name != option.name);
+        let synonyms: Vec<String> = names.map(|synonym| format!("`{}`", synonym.name)).collect();
+        let effect = match option.effect {
+            Effect::Honoured => "",
+            Effect::Stored => "Without effect. ",
+        };
+        let default = if option.default.is_empty() { "–" } else { option.default };
+        let (name, synonyms, doc) = (option.name, synonyms.join(", "), option.doc);
+        writeln!(page, "| `{name}` | {synonyms} | `{default}` | {effect}{doc} |")
+            .expect(INFALLIBLE);
+    }
     page
 }
 

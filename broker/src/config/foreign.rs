@@ -84,8 +84,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("max.connections.per.ip.overrides", ""),
     ("max.connection.creation.rate", ""),
     ("log.message.format.version", ""),
-    ("log.message.downconversion.enable", ""),
-    ("log.flush.scheduler.interval.ms", ""),
     ("log.flush.offset.checkpoint.interval.ms", ""),
     ("log.flush.start.offset.checkpoint.interval.ms", ""),
     ("log.initial.task.delay.ms", ""),

@@ -22,6 +22,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use strom_coordinator::cluster::topic_config::BrokerDefaults;
+
 pub use describe::{DescribedOption, documentation};
 pub use listener::{Advertised, HostPort, Listener, SecurityProtocol, is_wildcard};
 pub use sources::{Origin, Sources};
@@ -71,8 +73,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Filter of the log: `level` or `module=level`, comma-separated.
     pub log_level: String,
-    /// Broker-wide defaults of topic options that somebody set, by the *topic's* name.
-    pub topic_defaults: BTreeMap<String, String>,
+    /// Broker-wide defaults of topic options that somebody set.
+    pub topic_defaults: BrokerDefaults,
     settings: Settings,
 }
 
@@ -146,8 +148,7 @@ struct Setting {
     origin: Origin,
 }
 
-/// All settings in force, by key: every option of the table, and those broker-wide topic defaults
-/// that somebody set, by the name under which they were set.
+/// Settings in force, by key.
 type Settings = BTreeMap<&'static str, Setting>;
 
 /// A good configuration, and what its owner should be told.

@@ -1,20 +1,24 @@
 //! From written settings to settings in force: every key is looked up, every value read.
 //!
-//! A key is an option of the table, a broker-wide default of a topic option, or one of Kafka's
-//! settings that mean nothing here; anything else is refused with the nearest known key.
+//! A key is an option of the table, a broker-wide default of a topic option (or both, as
+//! `message.max.bytes`), or one of Kafka's settings that mean nothing here; anything else is
+//! refused with the nearest known key.
 
 use std::collections::BTreeMap;
 
+use strom_coordinator::cluster::topic_config::BrokerDefaults;
+
+use super::foreign::{self, Foreign};
 use super::sources::{Given, Origin};
-use super::{ConfigError, Setting, Settings, foreign, table, topic_defaults};
+use super::{ConfigError, Setting, Settings, table, topic_defaults};
 
 /// What came out of the sources.
 pub(super) struct Resolved {
-    /// Every option of the table, and the topic defaults that were set.
+    /// Every option of the table.
     pub settings: Settings,
-    /// Topic defaults by the topic's name.
-    pub topic_defaults: BTreeMap<String, String>,
-    /// Where each set key stands, for faults that are found later.
+    /// Broker-wide defaults of topic options.
+    pub topic_defaults: BrokerDefaults,
+    /// Where each set option stands, for faults that are found later.
     pub places: BTreeMap<&'static str, String>,
 }
 
@@ -24,119 +28,103 @@ pub(super) fn resolve(
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Resolved {
-    let mut resolved = Resolved {
+    let mut reader = Reader {
         settings: table::OPTIONS.iter().map(|option| (option.name, default_of(option))).collect(),
         topic_defaults: BTreeMap::new(),
         places: BTreeMap::new(),
+        ignored: Vec::new(),
+        errors,
     };
-    let mut ignored = Vec::new();
-    let mut candidates: BTreeMap<String, Candidate> = BTreeMap::new();
     for setting in given {
-        if let Some(option) = table::find(&setting.key) {
-            let origin = setting.origin;
-            match option.kind.canonical(&setting.value) {
-                Ok(value) => {
-                    resolved.settings.insert(option.name, Setting { value, origin });
-                    resolved.places.insert(option.name, setting.place.clone());
-                }
-                Err(problem) => {
-                    errors.push(fault(&setting, problem, ""));
-                    continue;
-                }
-            }
-        }
-        if let Some(name) = topic_defaults::find(&setting.key) {
-            match read_topic_default(name, &setting) {
-                Ok(candidate) => {
-                    let value = setting.value.clone();
-                    let in_force = Setting { value, origin: setting.origin };
-                    resolved.settings.entry(name).or_insert_with(|| in_force.clone());
-                    if table::find(name).is_none() {
-                        resolved.settings.insert(name, in_force);
-                    }
-                    offer(&mut candidates, candidate);
-                }
-                Err(problem) => errors.push(fault(&setting, problem, "")),
-            }
-        } else if table::find(&setting.key).is_none() {
-            match foreign::judge(&setting.key) {
-                Some(foreign::Foreign::Ignored("")) => ignored.push(setting.key),
-                Some(foreign::Foreign::Ignored(instead)) => {
-                    ignored.push(format!("{} ({instead})", setting.key));
-                }
-                Some(foreign::Foreign::Refused(why)) => {
-                    errors.push(fault(&setting, format!("is refused: {why}"), "remove it"));
-                }
-                None => errors.push(unknown(&setting)),
-            }
-        }
+        reader.read(&setting);
     }
+    let Reader { settings, topic_defaults, places, ignored, .. } = reader;
     if !ignored.is_empty() {
         warnings.push(format!(
             "settings of Kafka that mean nothing here are ignored: {}",
             ignored.join(", ")
         ));
     }
-    resolved.topic_defaults =
-        candidates.into_values().map(|candidate| (candidate.topic, candidate.value)).collect();
-    resolved
-}
-
-/// A value that wants to be the default of a topic option.
-struct Candidate {
-    topic: String,
-    value: String,
-    origin: Origin,
-    /// Lower wins within one origin: the option's own name, then the finer unit.
-    rank: usize,
-}
-
-fn offer(candidates: &mut BTreeMap<String, Candidate>, offered: Candidate) {
-    let loses = candidates.get(&offered.topic).is_some_and(|known| {
-        (known.origin, std::cmp::Reverse(known.rank))
-            > (offered.origin, std::cmp::Reverse(offered.rank))
-    });
-    if !loses {
-        candidates.insert(offered.topic.clone(), offered);
-    }
-}
-
-fn read_topic_default(name: &str, setting: &Given) -> Result<Candidate, String> {
-    let origin = setting.origin;
-    let text = setting.value.trim();
-    let position = topic_defaults::SYNONYMS.iter().position(|synonym| synonym.broker == name);
-    let (topic, value, rank) = match position {
-        Some(index) => {
-            let synonym = topic_defaults::SYNONYMS[index];
-            (synonym.topic, synonym.topic_value(text)?, index + 1)
-        }
-        None => (name, text.to_owned(), 0),
-    };
-    let value = topic_defaults::canonical(topic, &value)?;
-    Ok(Candidate { topic: topic.to_owned(), value, origin, rank })
+    let topic_defaults = topic_defaults::in_force(&topic_defaults);
+    Resolved { settings, topic_defaults, places }
 }
 
 fn default_of(option: &table::ConfigOption) -> Setting {
     Setting { value: option.default.to_owned(), origin: Origin::Default }
 }
 
-fn fault(setting: &Given, problem: String, remedy: &str) -> ConfigError {
-    ConfigError {
-        key: setting.key.clone(),
-        value: Some(setting.value.clone()),
-        place: setting.place.clone(),
-        problem,
-        remedy: remedy.to_owned(),
+struct Reader<'a> {
+    settings: Settings,
+    topic_defaults: Settings,
+    places: BTreeMap<&'static str, String>,
+    ignored: Vec<String>,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, given: &Given) {
+        let topic_default = topic_defaults::find(&given.key);
+        let option = table::find(topic_default.unwrap_or(&given.key));
+        let read = match (option, topic_default) {
+            (None, None) => self.read_foreign(given),
+            (None, Some(name)) => self.read_topic_default(name, given),
+            (Some(option), None) => self.read_option(option, given),
+            (Some(option), Some(name)) => {
+                self.read_option(option, given).and_then(|()| self.read_topic_default(name, given))
+            }
+        };
+        if let Err((problem, remedy)) = read {
+            self.errors.push(ConfigError {
+                key: given.key.clone(),
+                value: Some(given.value.clone()),
+                place: given.place.clone(),
+                problem,
+                remedy,
+            });
+        }
+    }
+
+    fn read_option(&mut self, option: &table::ConfigOption, given: &Given) -> Result<(), Fault> {
+        let value = option.kind.canonical(&given.value).map_err(|e| (e, String::new()))?;
+        self.settings.insert(option.name, Setting { value, origin: given.origin });
+        self.places.insert(option.name, given.place.clone());
+        Ok(())
+    }
+
+    fn read_topic_default(&mut self, name: &'static str, given: &Given) -> Result<(), Fault> {
+        // An option of both tables has been read: its canonical value is a plain number.
+        let value = match table::find(name) {
+            Some(option) => self.settings[option.name].value.clone(),
+            None => given.value.trim().to_owned(),
+        };
+        topic_defaults::check(name, &value)?;
+        self.topic_defaults.insert(name, Setting { value, origin: given.origin });
+        Ok(())
+    }
+
+    fn read_foreign(&mut self, given: &Given) -> Result<(), Fault> {
+        match foreign::judge(&given.key) {
+            Some(Foreign::Ignored("")) => self.ignored.push(given.key.clone()),
+            Some(Foreign::Ignored(instead)) => {
+                self.ignored.push(format!("{} ({instead})", given.key));
+            }
+            Some(Foreign::Refused(why)) => {
+                return Err((format!("is refused: {why}"), "remove it".to_owned()));
+            }
+            None => {
+                let remedy = match nearest(&given.key) {
+                    Some(known) => format!("did you mean {known}?"),
+                    None => "`strom config` lists the options".to_owned(),
+                };
+                return Err(("is not an option of the broker".to_owned(), remedy));
+            }
+        }
+        Ok(())
     }
 }
 
-fn unknown(setting: &Given) -> ConfigError {
-    let remedy = match nearest(&setting.key) {
-        Some(known) => format!("did you mean {known}?"),
-        None => "`strom config` lists the options".to_owned(),
-    };
-    fault(setting, "is not an option of the broker".to_owned(), &remedy)
-}
+/// Problem and remedy.
+type Fault = (String, String);
 
 /// The known key that `key` most likely meant: the closest by edits, if close at all.
 fn nearest(key: &str) -> Option<&'static str> {

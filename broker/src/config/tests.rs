@@ -1,5 +1,7 @@
 //! Configuration as a user meets it: what is written, and what comes of it.
 
+use strom_coordinator::cluster::topic_config;
+
 use super::*;
 
 fn sources(flags: &[&str], environment: &[(&str, &str)], file: Option<&str>) -> Sources {
@@ -35,7 +37,7 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(config.groups.offsets_topic_partitions, 50);
     assert_eq!(config.replication_factor_max_accepted, 3);
     assert_eq!(config.http_address.to_string(), "127.0.0.1:8081");
-    assert!(config.topic_defaults.is_empty());
+    assert_eq!(config.topic_defaults, BrokerDefaults::default());
     let bound: Vec<_> =
         config.listeners.iter().map(|l| (l.host.as_str(), l.port, l.optional)).collect();
     assert_eq!(bound, [("127.0.0.1", 9092, false), ("::1", 9092, true)]);
@@ -90,8 +92,8 @@ fn a_file_may_nest_quote_and_list() {
     let config = load(&sources(&[], &[], Some(file))).unwrap().config;
     assert_eq!(config.flush_policy, FlushPolicy::Os);
     assert!(!config.auto_create_topics_enable);
-    assert_eq!(config.topic_defaults["retention.ms"], "-1");
-    assert_eq!(config.topic_defaults["table.datalake.enabled"], "false");
+    assert_eq!(effective(&config, "retention.ms"), "-1");
+    assert_eq!(effective(&config, "table.datalake.enabled"), "false");
     let told: Vec<_> =
         config.listeners.iter().map(|l| config.advertised_for(l, 7).to_string()).collect();
     assert_eq!(told, ["127.0.0.1:9092", "broker.example.com:19093"]);
@@ -110,6 +112,11 @@ fn port_zero_is_advertised_as_the_bound_port() {
     assert_eq!(config.advertised_for(&config.listeners[0], 4711).to_string(), "localhost:4711");
 }
 
+/// The value that a topic without options of its own has for `topic`.
+fn effective(config: &Config, topic: &str) -> String {
+    topic_config::option(topic).unwrap().resolve(None, &config.topic_defaults)
+}
+
 #[test]
 fn topic_defaults_take_kafkas_names_own_names_and_coarser_units() {
     let rows: &[(&[&str], &str, &str)] = &[
@@ -117,19 +124,27 @@ fn topic_defaults_take_kafkas_names_own_names_and_coarser_units() {
         (&["log.retention.hours=2", "log.retention.minutes=1"], "retention.ms", "60000"),
         (&["log.retention.ms=5", "log.retention.minutes=1"], "retention.ms", "5"),
         (&["log.retention.hours=-1"], "retention.ms", "-1"),
+        (&["retention.ms=6"], "retention.ms", "6"),
         (&["cleanup.policy=compact"], "cleanup.policy", "compact"),
         (&["log.cleanup.policy=compact"], "cleanup.policy", "compact"),
         (&["message.max.bytes=2000"], "max.message.bytes", "2000"),
+        (&["message.max.bytes=2KiB"], "max.message.bytes", "2048"),
         (&["log.roll.hours=1"], "segment.ms", "3600000"),
         (&["table.datalake.enabled=false"], "table.datalake.enabled", "false"),
         (&["min.insync.replicas=1"], "min.insync.replicas", "1"),
     ];
     for (flags, topic, value) in rows {
-        assert_eq!(from_flags(flags).config.topic_defaults[*topic], *value, "{flags:?}");
+        assert_eq!(effective(&from_flags(flags).config, topic), *value, "{flags:?}");
     }
+    let own = from_flags(&["max.message.bytes=2000"]).config;
+    assert_eq!(own.limits.message_max_bytes, 2000);
+}
+
+#[test]
+fn a_coarse_flag_beats_a_fine_variable() {
     let environment = [("STROM_LOG_RETENTION_MS", "9")];
-    let stronger = sources(&["log.retention.hours=1"], &environment, None);
-    assert_eq!(load(&stronger).unwrap().config.topic_defaults["retention.ms"], "3600000");
+    let both = sources(&["log.retention.hours=1"], &environment, None);
+    assert_eq!(effective(&load(&both).unwrap().config, "retention.ms"), "3600000");
 }
 
 #[test]
@@ -216,7 +231,10 @@ const WRONG: &[(&[&str], &[&str])] = &[
     (&["group.min.session.timeout.ms=2h"], &["larger than group.max.session.timeout.ms"]),
     (&["message.max.bytes=200MB"], &["larger than socket.request.max.bytes"]),
     (&["default.replication.factor=5"], &["larger than replication.factor.max.accepted = 3"]),
-    (&["log.retention.hours=long"], &["log.retention.hours", "not a whole number"]),
+    (
+        &["log.retention.hours=long"],
+        &["log.retention.hours = \"long\" (from --set) is not valid; use"],
+    ),
 ];
 
 #[test]
@@ -260,17 +278,36 @@ fn a_file_that_is_not_toml_or_repeats_a_key_says_where() {
 
 #[test]
 fn describe_tells_value_source_and_type() {
-    let config = from_flags(&["num.partitions=7", "journal.retention.bytes=20GiB"]).config;
+    let flags = ["num.partitions=7", "journal.retention.bytes=20GiB", "log.retention.hours=1"];
+    let config = from_flags(&flags).config;
     let rows = config.describe();
     let row = |name: &str| {
         let row = rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name}"));
-        (row.value.as_str(), row.is_default, row.kafka_type)
+        (row.value.as_deref(), row.is_default, row.kafka_type)
     };
-    assert_eq!(row("num.partitions"), ("7", false, 3));
-    assert_eq!(row("journal.retention.bytes"), ("21474836480", false, 5));
-    assert_eq!(row("auto.create.topics.enable"), ("true", true, 1));
-    assert_eq!(row("listeners"), (table::DEFAULT_LISTENERS, true, 7));
-    assert_eq!(row("data.dir").0, "/srv/broker/strom-data");
+    assert_eq!(row("num.partitions"), (Some("7"), false, 3));
+    assert_eq!(row("journal.retention.bytes"), (Some("21474836480"), false, 5));
+    assert_eq!(row("auto.create.topics.enable"), (Some("true"), true, 1));
+    assert_eq!(row("listeners"), (Some(table::DEFAULT_LISTENERS), true, 7));
+    assert_eq!(row("log.retention.hours"), (Some("1"), false, 3));
+    assert_eq!(row("log.cleanup.policy"), (Some("delete"), true, 7));
+    let mut names: Vec<_> = rows.iter().map(|row| row.name).collect();
+    for needed in [
+        "num.partitions",
+        "default.replication.factor",
+        "auto.create.topics.enable",
+        "log.retention.ms",
+        "log.retention.minutes",
+        "log.retention.bytes",
+        "message.max.bytes",
+        "min.insync.replicas",
+        "group.max.session.timeout.ms",
+    ] {
+        assert!(names.contains(&needed), "{needed}");
+    }
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "a name is described twice");
+    assert_eq!(row("data.dir").0, Some("/srv/broker/strom-data"));
 }
 
 #[test]
