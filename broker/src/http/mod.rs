@@ -3,6 +3,7 @@
 //! Each part is a router of its own that knows nothing of the others; this module puts them
 //! together and serves them on a socket that somebody else has bound.
 
+pub mod catalog;
 pub mod health;
 pub mod index;
 mod limit;
