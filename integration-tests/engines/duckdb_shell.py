@@ -19,10 +19,4 @@ for name in ("avro", "httpfs", "iceberg"):
 connection.execute(f"ATTACH '' AS ice (TYPE iceberg, ENDPOINT '{sys.argv[1]}', AUTHORIZATION_TYPE 'none')")
 connection.execute("USE ice.kafka")
 
-
-def execute(request):
-    cursor = connection.execute(request["sql"])
-    return [each[0] for each in cursor.description or []], cursor.fetchall()
-
-
-shell.serve(execute)
+shell.serve(lambda request: connection.execute(request["sql"]).fetchall())

@@ -23,7 +23,7 @@ def load(request):
 def rows(request):
     table = load(request).scan().to_arrow().select(COLUMNS)
     table = table.sort_by([("__partition", "ascending"), ("__offset", "ascending")])
-    return COLUMNS, [tuple(row.values()) for row in table.to_pylist()]
+    return [tuple(row.values()) for row in table.to_pylist()]
 
 
 def totals(request):
@@ -33,16 +33,14 @@ def totals(request):
     value_bytes = compute.sum(compute.binary_length(table["value"])).as_py()
     offsets = compute.sum(table["__offset"]).as_py()
     valued = table.num_rows - table["value"].null_count
-    return ["count", "distinct", "offsets", "value_bytes", "valued"], [
-        (table.num_rows, distinct, offsets or 0, value_bytes or 0, valued)
-    ]
+    return [(table.num_rows, distinct, offsets or 0, value_bytes or 0, valued)]
 
 
 def ends(request):
     table = load(request).scan(selected_fields=("__partition", "__offset")).to_arrow()
     found = table.group_by("__partition").aggregate([("__offset", "count"), ("__offset", "max")])
     found = found.sort_by("__partition")
-    return ["__partition", "count", "max"], [
+    return [
         (row["__partition"], row["__offset_count"], row["__offset_max"]) for row in found.to_pylist()
     ]
 
@@ -61,7 +59,7 @@ def write(request):
         catalog.create_table("kafka.made_by_pyiceberg", schema=table.schema())
     else:
         raise ValueError(f"unknown kind of write {kind}")
-    return [], []
+    return []
 
 
 OPERATIONS = {
@@ -69,22 +67,15 @@ OPERATIONS = {
     "totals": totals,
     "ends": ends,
     "write": write,
-    "tables": lambda request: (["name"], sorted((name,) for _, name in catalog.list_tables("kafka"))),
-    "namespaces": lambda request: (["name"], [(".".join(name),) for name in catalog.list_namespaces()]),
-    "exists": lambda request: (["exists"], [(catalog.table_exists(f"kafka.{request['table']}"),)]),
-    "columns": lambda request: (
-        ["name", "type"],
-        [(field.name, str(field.field_type)) for field in load(request).schema().fields],
-    ),
-    "config": lambda request: (["name", "value"], sorted(load(request).config.items())),
-    "snapshots": lambda request: (
-        ["id"],
-        [(snapshot.snapshot_id,) for snapshot in load(request).metadata.snapshots],
-    ),
-    "count_at": lambda request: (
-        ["count"],
-        [(load(request).scan(snapshot_id=request["snapshot"]).count(),)],
-    ),
+    "tables": lambda request: sorted((name,) for _, name in catalog.list_tables("kafka")),
+    "namespaces": lambda request: [(".".join(name),) for name in catalog.list_namespaces()],
+    "exists": lambda request: [(catalog.table_exists(f"kafka.{request['table']}"),)],
+    "columns": lambda request: [
+        (field.name, str(field.field_type)) for field in load(request).schema().fields
+    ],
+    "config": lambda request: sorted(load(request).config.items()),
+    "snapshots": lambda request: [(each.snapshot_id,) for each in load(request).metadata.snapshots],
+    "count_at": lambda request: [(load(request).scan(snapshot_id=request["snapshot"]).count(),)],
 }
 
 pyarrow.set_cpu_count(1)

@@ -1,6 +1,6 @@
 """The loop that the engine programs share: one JSON request per line on stdin, one JSON answer
-per line on stdout, until stdin closes. An answer is {"rows": [[...]], "columns": [...]} or
-{"error": text}. Values that JSON lacks: bytes are {"hex": ...}, timestamps {"micros": ...}.
+per line on stdout, until stdin closes. An answer is {"rows": [[...]]} or {"error": text}. Values
+that JSON lacks: bytes are {"hex": ...}, timestamps {"micros": ...}.
 """
 
 import datetime
@@ -31,11 +31,11 @@ def encode(value):
 
 
 def serve(answer, error_text=str):
-    """Calls `answer(request)`, which returns (columns, rows), for every line of stdin."""
+    """Calls `answer(request)`, which returns rows, for every line of stdin."""
     for line in sys.stdin:
         try:
-            columns, rows = answer(json.loads(line))
-            reply = {"columns": columns, "rows": [[encode(cell) for cell in row] for row in rows]}
+            rows = answer(json.loads(line))
+            reply = {"rows": [[encode(cell) for cell in row] for row in rows]}
         except Exception as error:  # whatever an engine throws is the answer
             reply = {"error": f"{type(error).__name__}: {error_text(error)}"}
         sys.stdout.write(json.dumps(reply) + "\n")

@@ -18,8 +18,7 @@ def quoted(text):
 def execute(connection, sql):
     cursor = connection.cursor()
     cursor.execute(sql)
-    rows = cursor.fetchall()
-    return [each[0] for each in cursor.description or []], rows
+    return cursor.fetchall()
 
 
 def error_text(error):
