@@ -4,8 +4,19 @@
 //! below it: `strom-coordinator` decides, `strom-storage` keeps, `strom-lake` writes tables, and
 //! `strom-protocol` knows the wire.
 
+pub mod api;
 pub mod banner;
+pub mod broker;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod coordinators;
+pub mod dispatch;
+pub mod errors;
 pub mod http;
 pub mod logging;
+pub mod maintenance;
+pub mod metrics;
+pub mod net;
+pub mod serve;
+pub mod session;

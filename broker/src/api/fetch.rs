@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::errors::read_error_code;
-use crate::session::{Call, Context};
+use crate::session::Context;
 
 const SESSIONS_SINCE: i16 = 7;
 const ZSTD_SINCE: i16 = 10;
@@ -62,8 +62,8 @@ struct Pass {
 }
 
 /// Answers once `min_bytes` are there, a partition fails, or `max_wait_ms` is over.
-pub async fn handle(context: Context, call: &Call, request: FetchRequest) -> FetchResponse {
-    if call.version >= SESSIONS_SINCE && request.session_id != 0 {
+pub async fn handle(context: Context, version: i16, request: FetchRequest) -> FetchResponse {
+    if version >= SESSIONS_SINCE && request.session_id != 0 {
         return failed(ErrorCode::FetchSessionIdNotFound);
     }
     if !(FINAL_EPOCH..=0).contains(&request.session_epoch) {
@@ -72,9 +72,9 @@ pub async fn handle(context: Context, call: &Call, request: FetchRequest) -> Fet
     let limits = Limits {
         bytes_max: usize::try_from(request.max_bytes).unwrap_or(0),
         isolation: isolation(request.isolation_level),
-        zstd_allowed: call.version >= ZSTD_SINCE,
+        zstd_allowed: version >= ZSTD_SINCE,
     };
-    let targets: Arc<[Target]> = resolve(&context, call.version, &request).into();
+    let targets: Arc<[Target]> = resolve(&context, version, &request).into();
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
 
@@ -193,10 +193,8 @@ fn read_pass(targets: &[Target], limits: Limits) -> Pass {
 /// A whole batch is returned even above the limits, but only while the answer is still empty.
 fn read_one(source: &Source, limits: Limits, bytes_so_far: usize) -> Result<Read, ErrorCode> {
     let bytes_left = limits.bytes_max.saturating_sub(bytes_so_far);
-    let read_limits = ReadLimits {
-        max_bytes: source.bytes_max.min(bytes_left),
-        at_least_one: bytes_so_far == 0,
-    };
+    let read_limits =
+        ReadLimits { max_bytes: source.bytes_max.min(bytes_left), at_least_one: bytes_so_far == 0 };
     let read = source.partition.read(source.offset, limits.isolation, read_limits);
     let read = read.map_err(|error| {
         if matches!(error, ReadError::Corrupt { .. } | ReadError::Environment(_)) {
@@ -213,7 +211,12 @@ fn read_one(source: &Source, limits: Limits, bytes_so_far: usize) -> Result<Read
     Ok(read)
 }
 
-fn respond(request: &FetchRequest, targets: &[Target], pass: Pass, limits: Limits) -> FetchResponse {
+fn respond(
+    request: &FetchRequest,
+    targets: &[Target],
+    pass: Pass,
+    limits: Limits,
+) -> FetchResponse {
     let mut responses: Vec<FetchableTopicResponse> = request
         .topics
         .iter()

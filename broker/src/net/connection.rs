@@ -20,6 +20,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{debug, info};
 
+use super::listener::raised;
 use super::sniff::stranger;
 use super::{Chunks, RequestMemory};
 
@@ -169,7 +170,7 @@ impl Reader {
                         Ok(Ok(_)) => {}
                     }
                 }
-                _ = self.shutdown.wait_for(|stopping| *stopping) => return Err(Stop::Shutdown),
+                () = raised(&mut self.shutdown) => return Err(Stop::Shutdown),
                 () = queue.closed() => return Err(Stop::WriterGone),
             }
         }

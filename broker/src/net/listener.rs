@@ -1,8 +1,9 @@
 //! Accepting connections: one task per listener, one task pair per connection, a limit on both.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -33,8 +34,12 @@ pub struct ServeContext {
     pub limits: ConnectionLimits,
     /// `max.connections` over all listeners; one more is closed at once with a log line.
     pub connections_max: usize,
+    /// `max.connections.per.ip`.
+    pub connections_per_address_max: usize,
     /// Connections open now.
     pub connections: Arc<AtomicUsize>,
+    /// Connections open now, by the client's address.
+    pub addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Becomes true when the broker stops.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -70,7 +75,7 @@ where
                 }
             },
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-            _ = shutdown.wait_for(|stopping| *stopping) => break,
+            () = raised(&mut shutdown) => break,
         }
     }
     drop(listener.socket);
@@ -80,20 +85,56 @@ where
     }
 }
 
-/// A counted connection; gives its place back when dropped.
-struct Slot(Arc<AtomicUsize>);
+/// Resolves when `flag` is true, or when nobody can set it any more.
+pub async fn raised(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+/// A counted connection; gives its places back when dropped.
+struct Slot {
+    connections: Arc<AtomicUsize>,
+    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Slot {
+    /// Counts a connection and returns its place with how many there were before: in all, and
+    /// from its address.
+    fn take(context: &ServeContext, address: IpAddr) -> (Self, usize, usize) {
+        let open = context.connections.fetch_add(1, Ordering::Relaxed);
+        let mut addresses = context.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address).or_insert(0);
+        let from_address = *count;
+        *count += 1;
+        drop(addresses);
+        let connections = Arc::clone(&context.connections);
+        let addresses = Arc::clone(&context.addresses);
+        (Self { connections, addresses, address }, open, from_address)
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
+            }
+        }
     }
 }
 
 fn admit(context: &ServeContext, stream: &TcpStream, peer: SocketAddr) -> Option<Slot> {
-    let open = context.connections.fetch_add(1, Ordering::Relaxed);
-    let slot = Slot(Arc::clone(&context.connections));
+    let (slot, open, from_address) = Slot::take(context, peer.ip());
     if open >= context.connections_max {
         warn!(%peer, limit = context.connections_max, "refusing connection: max.connections reached");
+        return None;
+    }
+    if from_address >= context.connections_per_address_max {
+        let limit = context.connections_per_address_max;
+        warn!(%peer, limit, "refusing connection: max.connections.per.ip reached");
         return None;
     }
     if let Err(error) = stream.set_nodelay(true) {

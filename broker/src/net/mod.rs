@@ -11,5 +11,5 @@ mod sniff;
 
 pub use chunks::Chunks;
 pub use connection::{ConnectionLimits, Frame, Handler, ReplyFuture, Verdict};
-pub use listener::{BoundListener, ServeContext, serve};
+pub use listener::{BoundListener, ServeContext, raised, serve};
 pub use memory::RequestMemory;

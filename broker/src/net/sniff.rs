@@ -28,9 +28,8 @@ impl Stranger {
 
 /// Judges the first four bytes of a connection.
 pub fn stranger(first: [u8; 4]) -> Option<Stranger> {
-    const HTTP: [&[u8; 4]; 9] = [
-        b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI ",
-    ];
+    const HTTP: [&[u8; 4]; 9] =
+        [b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI "];
     if first[0] == 0x16 && first[1] == 0x03 {
         return Some(Stranger::Tls);
     }

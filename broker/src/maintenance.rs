@@ -1,0 +1,53 @@
+//! The broker's one schedule of upkeep: retention, and checkpoints of group state when the
+//! journal is nearly full.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, info};
+
+use crate::broker::Broker;
+
+/// The journal's fill at which group state is re-appended, so that old files can go.
+const PRESSURE_PERCENT: u64 = 75;
+/// Upkeep looks at the journal's fill at least this often, whatever retention's interval.
+const PRESSURE_CHECK: Duration = Duration::from_secs(10);
+
+/// Runs upkeep until it is cancelled.
+pub async fn run(broker: Arc<Broker>) {
+    let interval = broker.config.retention_check_interval;
+    let mut retention_due = tokio::time::Instant::now() + interval;
+    loop {
+        tokio::time::sleep(PRESSURE_CHECK.min(interval)).await;
+        let pressed = is_pressed(&broker);
+        if pressed {
+            broker.groups.checkpoint_all();
+        }
+        if pressed || tokio::time::Instant::now() >= retention_due {
+            retention_due = tokio::time::Instant::now() + interval;
+            run_retention(&broker).await;
+        }
+    }
+}
+
+fn is_pressed(broker: &Broker) -> bool {
+    let budget = broker.config.journal_retention_bytes;
+    broker.store.stats().journal_bytes.saturating_mul(100) > budget.saturating_mul(PRESSURE_PERCENT)
+}
+
+async fn run_retention(broker: &Arc<Broker>) {
+    let store = Arc::clone(&broker.store);
+    let now_ms = broker.clock.now_ms();
+    let report = tokio::task::spawn_blocking(move || store.run_retention(now_ms))
+        .await
+        .expect("retention neither panics nor is cancelled");
+    if report.files_freed > 0 {
+        info!(
+            files = report.files_freed,
+            bytes = report.bytes_freed,
+            "journal files freed by retention"
+        );
+    } else {
+        debug!(partitions = report.partitions_advanced, "retention ran");
+    }
+}
