@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-2.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,9 +32,7 @@ impl Message for AlterConfigsRequest {
             resources: r.array(flex, 3, |r| AlterConfigsResource::decode(r, v))?,
             validate_only: r.bool()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -42,9 +41,7 @@ impl Message for AlterConfigsRequest {
         let flex = v >= 2;
         w.put_array(flex, &self.resources, |w, x| AlterConfigsResource::encode(x, w, v))?;
         w.put_bool(self.validate_only);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -68,9 +65,7 @@ impl AlterConfigsResource {
             resource_name: r.string(flex)?,
             configs: r.array(flex, 2, |r| AlterableConfig::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -79,9 +74,7 @@ impl AlterConfigsResource {
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
         w.put_array(flex, &self.configs, |w, x| AlterableConfig::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -111,9 +104,7 @@ impl AlterableConfig {
             name: r.string(flex)?,
             value: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -121,9 +112,7 @@ impl AlterableConfig {
         let flex = v >= 2;
         w.put_string(flex, &self.name)?;
         w.put_string_or_null(flex, self.value.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -153,9 +142,7 @@ impl Message for AlterConfigsResponse {
             throttle_time_ms: r.i32()?,
             responses: r.array(flex, 5, |r| AlterConfigsResourceResponse::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -164,9 +151,7 @@ impl Message for AlterConfigsResponse {
         let flex = v >= 2;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.responses, |w, x| AlterConfigsResourceResponse::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -204,9 +189,7 @@ impl AlterConfigsResourceResponse {
             resource_type: r.i8()?,
             resource_name: r.string(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -216,9 +199,7 @@ impl AlterConfigsResourceResponse {
         w.put_string_or_null(flex, self.error_message.as_deref())?;
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

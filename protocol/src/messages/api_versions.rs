@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-4.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,9 +32,7 @@ impl Message for ApiVersionsRequest {
             client_software_name: if v >= 3 { r.string(flex)? } else { ByteString::new() },
             client_software_version: if v >= 3 { r.string(flex)? } else { ByteString::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -42,9 +41,7 @@ impl Message for ApiVersionsRequest {
         let flex = v >= 3;
         if v >= 3 { w.put_string(flex, &self.client_software_name)?; }
         if v >= 3 { w.put_string(flex, &self.client_software_version)?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -104,16 +101,16 @@ impl Message for ApiVersionsResponse {
             zk_migration_ready: false,
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 3 => message.supported_features = r.array(flex, 6, |r| SupportedFeatureKey::decode(r, v))?,
-                1 if v >= 3 => message.finalized_features_epoch = r.i64()?,
-                2 if v >= 3 => message.finalized_features = r.array(flex, 6, |r| FinalizedFeatureKey::decode(r, v))?,
-                3 if v >= 3 => message.zk_migration_ready = r.bool()?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 => message.supported_features = r.array(flex, 6, |r| SupportedFeatureKey::decode(r, v))?,
+                    1 => message.finalized_features_epoch = r.i64()?,
+                    2 => message.finalized_features = r.array(flex, 6, |r| FinalizedFeatureKey::decode(r, v))?,
+                    3 => message.zk_migration_ready = r.bool()?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -125,15 +122,23 @@ impl Message for ApiVersionsResponse {
         w.put_array(flex, &self.api_keys, |w, x| ApiVersion::encode(x, w, v))?;
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
         if flex {
-            let has_supported_features = v >= 3 && !self.supported_features.is_empty();
-            let has_finalized_features_epoch = v >= 3 && self.finalized_features_epoch != -1;
-            let has_finalized_features = v >= 3 && !self.finalized_features.is_empty();
-            let has_zk_migration_ready = v >= 3 && self.zk_migration_ready;
+            let has_supported_features = !self.supported_features.is_empty();
+            let has_finalized_features_epoch = self.finalized_features_epoch != -1;
+            let has_finalized_features = !self.finalized_features.is_empty();
+            let has_zk_migration_ready = self.zk_migration_ready;
             w.put_uvarint(u32::from(has_supported_features) + u32::from(has_finalized_features_epoch) + u32::from(has_finalized_features) + u32::from(has_zk_migration_ready));
-            if has_supported_features { w.put_tagged_field(0, |w| { w.put_array(flex, &self.supported_features, |w, x| SupportedFeatureKey::encode(x, w, v))?; Ok(()) })?; }
-            if has_finalized_features_epoch { w.put_tagged_field(1, |w| { w.put_i64(self.finalized_features_epoch); Ok(()) })?; }
-            if has_finalized_features { w.put_tagged_field(2, |w| { w.put_array(flex, &self.finalized_features, |w, x| FinalizedFeatureKey::encode(x, w, v))?; Ok(()) })?; }
-            if has_zk_migration_ready { w.put_tagged_field(3, |w| { w.put_bool(self.zk_migration_ready); Ok(()) })?; }
+            if has_supported_features {
+                w.put_tagged_field(0, |w| { w.put_array(flex, &self.supported_features, |w, x| SupportedFeatureKey::encode(x, w, v))?; Ok(()) })?;
+            }
+            if has_finalized_features_epoch {
+                w.put_tagged_field(1, |w| { w.put_i64(self.finalized_features_epoch); Ok(()) })?;
+            }
+            if has_finalized_features {
+                w.put_tagged_field(2, |w| { w.put_array(flex, &self.finalized_features, |w, x| FinalizedFeatureKey::encode(x, w, v))?; Ok(()) })?;
+            }
+            if has_zk_migration_ready {
+                w.put_tagged_field(3, |w| { w.put_bool(self.zk_migration_ready); Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -158,9 +163,7 @@ impl ApiVersion {
             min_version: r.i16()?,
             max_version: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -169,9 +172,7 @@ impl ApiVersion {
         w.put_i16(self.api_key);
         w.put_i16(self.min_version);
         w.put_i16(self.max_version);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Generated from `protocol/schema/consumer_protocol.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-3.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +49,11 @@ impl Message for ConsumerProtocolSubscription {
         let message = Self {
             topics: r.array(false, 2, |r| r.string(false))?,
             user_data: r.bytes_or_null(false)?,
-            owned_partitions: if v >= 1 { r.array(false, 6, |r| TopicPartition::decode(r, v))? } else { Vec::new() },
+            owned_partitions: if v >= 1 {
+                r.array(false, 6, |r| TopicPartition::decode(r, v))?
+            } else {
+                Vec::new()
+            },
             generation_id: if v >= 2 { r.i32()? } else { -1 },
             rack_id: if v >= 3 { r.string_or_null(false)? } else { None },
         };

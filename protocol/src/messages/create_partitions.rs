@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-3.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,9 +35,7 @@ impl Message for CreatePartitionsRequest {
             timeout_ms: r.i32()?,
             validate_only: r.bool()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -46,9 +45,7 @@ impl Message for CreatePartitionsRequest {
         w.put_array(flex, &self.topics, |w, x| CreatePartitionsTopic::encode(x, w, v))?;
         w.put_i32(self.timeout_ms);
         w.put_bool(self.validate_only);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -82,9 +79,7 @@ impl CreatePartitionsTopic {
             count: r.i32()?,
             assignments: r.array_or_null(flex, 1, |r| CreatePartitionsAssignment::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -93,9 +88,7 @@ impl CreatePartitionsTopic {
         w.put_string(flex, &self.name)?;
         w.put_i32(self.count);
         w.put_array_or_null(flex, self.assignments.as_deref(), |w, x| CreatePartitionsAssignment::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -113,18 +106,14 @@ impl CreatePartitionsAssignment {
         let message = Self {
             broker_ids: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         let flex = v >= 2;
         w.put_array(flex, &self.broker_ids, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -154,9 +143,7 @@ impl Message for CreatePartitionsResponse {
             throttle_time_ms: r.i32()?,
             results: r.array(flex, 4, |r| CreatePartitionsTopicResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -165,9 +152,7 @@ impl Message for CreatePartitionsResponse {
         let flex = v >= 2;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.results, |w, x| CreatePartitionsTopicResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -191,9 +176,7 @@ impl CreatePartitionsTopicResult {
             error_code: r.i16()?,
             error_message: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -202,9 +185,7 @@ impl CreatePartitionsTopicResult {
         w.put_string(flex, &self.name)?;
         w.put_i16(self.error_code);
         w.put_string_or_null(flex, self.error_message.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 2-7.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +46,7 @@ impl Message for CreateTopicsRequest {
             timeout_ms: r.i32()?,
             validate_only: r.bool()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -57,9 +56,7 @@ impl Message for CreateTopicsRequest {
         w.put_array(flex, &self.topics, |w, x| CreatableTopic::encode(x, w, v))?;
         w.put_i32(self.timeout_ms);
         w.put_bool(self.validate_only);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -89,9 +86,7 @@ impl CreatableTopic {
             assignments: r.array(flex, 5, |r| CreatableReplicaAssignment::decode(r, v))?,
             configs: r.array(flex, 2, |r| CreatableTopicConfig::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -102,9 +97,7 @@ impl CreatableTopic {
         w.put_i16(self.replication_factor);
         w.put_array(flex, &self.assignments, |w, x| CreatableReplicaAssignment::encode(x, w, v))?;
         w.put_array(flex, &self.configs, |w, x| CreatableTopicConfig::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -125,9 +118,7 @@ impl CreatableReplicaAssignment {
             partition_index: r.i32()?,
             broker_ids: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -135,9 +126,7 @@ impl CreatableReplicaAssignment {
         let flex = v >= 5;
         w.put_i32(self.partition_index);
         w.put_array(flex, &self.broker_ids, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -167,9 +156,7 @@ impl CreatableTopicConfig {
             name: r.string(flex)?,
             value: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -177,9 +164,7 @@ impl CreatableTopicConfig {
         let flex = v >= 5;
         w.put_string(flex, &self.name)?;
         w.put_string_or_null(flex, self.value.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -209,9 +194,7 @@ impl Message for CreateTopicsResponse {
             throttle_time_ms: r.i32()?,
             topics: r.array(flex, 4, |r| CreatableTopicResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -220,9 +203,7 @@ impl Message for CreateTopicsResponse {
         let flex = v >= 5;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.topics, |w, x| CreatableTopicResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -274,16 +255,20 @@ impl CreatableTopicResult {
             topic_config_error_code: 0,
             num_partitions: if v >= 5 { r.i32()? } else { -1 },
             replication_factor: if v >= 5 { r.i16()? } else { -1 },
-            configs: if v >= 5 { r.array_or_null(flex, 6, |r| CreatableTopicConfigs::decode(r, v))? } else { Some(Vec::new()) },
+            configs: if v >= 5 {
+                r.array_or_null(flex, 6, |r| CreatableTopicConfigs::decode(r, v))?
+            } else {
+                Some(Vec::new())
+            },
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 5 => message.topic_config_error_code = r.i16()?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 => message.topic_config_error_code = r.i16()?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -296,11 +281,15 @@ impl CreatableTopicResult {
         w.put_string_or_null(flex, self.error_message.as_deref())?;
         if v >= 5 { w.put_i32(self.num_partitions); }
         if v >= 5 { w.put_i16(self.replication_factor); }
-        if v >= 5 { w.put_array_or_null(flex, self.configs.as_deref(), |w, x| CreatableTopicConfigs::encode(x, w, v))?; }
+        if v >= 5 {
+            w.put_array_or_null(flex, self.configs.as_deref(), |w, x| CreatableTopicConfigs::encode(x, w, v))?;
+        }
         if flex {
-            let has_topic_config_error_code = v >= 5 && self.topic_config_error_code != 0;
+            let has_topic_config_error_code = self.topic_config_error_code != 0;
             w.put_uvarint(u32::from(has_topic_config_error_code));
-            if has_topic_config_error_code { w.put_tagged_field(0, |w| { w.put_i16(self.topic_config_error_code); Ok(()) })?; }
+            if has_topic_config_error_code {
+                w.put_tagged_field(0, |w| { w.put_i16(self.topic_config_error_code); Ok(()) })?;
+            }
         }
         Ok(())
     }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-2.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -28,9 +29,7 @@ impl Message for DeleteGroupsRequest {
         let message = Self {
             groups_names: r.array(flex, 1, |r| r.string(flex))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -38,9 +37,7 @@ impl Message for DeleteGroupsRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 2;
         w.put_array(flex, &self.groups_names, |w, x| w.put_string(flex, x))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -70,9 +67,7 @@ impl Message for DeleteGroupsResponse {
             throttle_time_ms: r.i32()?,
             results: r.array(flex, 3, |r| DeletableGroupResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -81,9 +76,7 @@ impl Message for DeleteGroupsResponse {
         let flex = v >= 2;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.results, |w, x| DeletableGroupResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -104,9 +97,7 @@ impl DeletableGroupResult {
             group_id: r.string(flex)?,
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -114,9 +105,7 @@ impl DeletableGroupResult {
         let flex = v >= 2;
         w.put_string(flex, &self.group_id)?;
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

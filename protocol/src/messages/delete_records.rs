@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-2.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,9 +32,7 @@ impl Message for DeleteRecordsRequest {
             topics: r.array(flex, 2, |r| DeleteRecordsTopic::decode(r, v))?,
             timeout_ms: r.i32()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -42,9 +41,7 @@ impl Message for DeleteRecordsRequest {
         let flex = v >= 2;
         w.put_array(flex, &self.topics, |w, x| DeleteRecordsTopic::encode(x, w, v))?;
         w.put_i32(self.timeout_ms);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -65,9 +62,7 @@ impl DeleteRecordsTopic {
             name: r.string(flex)?,
             partitions: r.array(flex, 12, |r| DeleteRecordsPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -75,9 +70,7 @@ impl DeleteRecordsTopic {
         let flex = v >= 2;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| DeleteRecordsPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -98,9 +91,7 @@ impl DeleteRecordsPartition {
             partition_index: r.i32()?,
             offset: r.i64()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -108,9 +99,7 @@ impl DeleteRecordsPartition {
         let flex = v >= 2;
         w.put_i32(self.partition_index);
         w.put_i64(self.offset);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -140,9 +129,7 @@ impl Message for DeleteRecordsResponse {
             throttle_time_ms: r.i32()?,
             topics: r.array(flex, 2, |r| DeleteRecordsTopicResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -151,9 +138,7 @@ impl Message for DeleteRecordsResponse {
         let flex = v >= 2;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.topics, |w, x| DeleteRecordsTopicResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -174,9 +159,7 @@ impl DeleteRecordsTopicResult {
             name: r.string(flex)?,
             partitions: r.array(flex, 14, |r| DeleteRecordsPartitionResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -184,9 +167,7 @@ impl DeleteRecordsTopicResult {
         let flex = v >= 2;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| DeleteRecordsPartitionResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -210,9 +191,7 @@ impl DeleteRecordsPartitionResult {
             low_watermark: r.i64()?,
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -221,9 +200,7 @@ impl DeleteRecordsPartitionResult {
         w.put_i32(self.partition_index);
         w.put_i64(self.low_watermark);
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

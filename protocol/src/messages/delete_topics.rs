@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unexpected_null, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unexpected_null, unsupported_field};
 
 /// The message, versions 1-6.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -35,21 +36,19 @@ impl Message for DeleteTopicsRequest {
             topic_names: if v <= 5 { r.array(flex, 1, |r| r.string(flex))? } else { Vec::new() },
             timeout_ms: r.i32()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 4;
-        if v >= 6 { w.put_array(flex, &self.topics, |w, x| DeleteTopicState::encode(x, w, v))?; } else if !self.topics.is_empty() { return Err(unsupported_field("topics", v)); }
+        if v >= 6 {
+            w.put_array(flex, &self.topics, |w, x| DeleteTopicState::encode(x, w, v))?;
+        } else if !self.topics.is_empty() { return Err(unsupported_field("topics", v)); }
         if v <= 5 { w.put_array(flex, &self.topic_names, |w, x| w.put_string(flex, x))?; }
         w.put_i32(self.timeout_ms);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -106,9 +105,7 @@ impl Message for DeleteTopicsResponse {
             throttle_time_ms: r.i32()?,
             responses: r.array(flex, 3, |r| DeletableTopicResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -117,9 +114,7 @@ impl Message for DeleteTopicsResponse {
         let flex = v >= 4;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.responses, |w, x| DeletableTopicResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -157,9 +152,7 @@ impl DeletableTopicResult {
             error_code: r.i16()?,
             error_message: if v >= 5 { r.string_or_null(flex)? } else { None },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -169,9 +162,7 @@ impl DeletableTopicResult {
         if v >= 6 { w.put_uuid(self.topic_id); }
         w.put_i16(self.error_code);
         if v >= 5 { w.put_string_or_null(flex, self.error_message.as_deref())?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-2.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +51,12 @@ impl Message for DescribeClusterRequest {
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         w.put_bool(self.include_cluster_authorized_operations);
-        if v >= 1 { w.put_i8(self.endpoint_type); } else if self.endpoint_type != 1 { return Err(unsupported_field("endpoint_type", v)); }
-        if v >= 2 { w.put_bool(self.include_fenced_brokers); } else if self.include_fenced_brokers { return Err(unsupported_field("include_fenced_brokers", v)); }
+        if v >= 1 {
+            w.put_i8(self.endpoint_type);
+        } else if self.endpoint_type != 1 { return Err(unsupported_field("endpoint_type", v)); }
+        if v >= 2 {
+            w.put_bool(self.include_fenced_brokers);
+        } else if self.include_fenced_brokers { return Err(unsupported_field("include_fenced_brokers", v)); }
         w.put_uvarint(0);
         Ok(())
     }
@@ -123,7 +128,9 @@ impl Message for DescribeClusterResponse {
         w.put_i32(self.throttle_time_ms);
         w.put_i16(self.error_code);
         w.put_string_or_null(true, self.error_message.as_deref())?;
-        if v >= 1 { w.put_i8(self.endpoint_type); } else if self.endpoint_type != 1 { return Err(unsupported_field("endpoint_type", v)); }
+        if v >= 1 {
+            w.put_i8(self.endpoint_type);
+        } else if self.endpoint_type != 1 { return Err(unsupported_field("endpoint_type", v)); }
         w.put_string(true, &self.cluster_id)?;
         w.put_i32(self.controller_id);
         w.put_array(true, &self.brokers, |w, x| DescribeClusterBroker::encode(x, w, v))?;
@@ -166,7 +173,9 @@ impl DescribeClusterBroker {
         w.put_string(true, &self.host)?;
         w.put_i32(self.port);
         w.put_string_or_null(true, self.rack.as_deref())?;
-        if v >= 2 { w.put_bool(self.is_fenced); } else if self.is_fenced { return Err(unsupported_field("is_fenced", v)); }
+        if v >= 2 {
+            w.put_bool(self.is_fenced);
+        } else if self.is_fenced { return Err(unsupported_field("is_fenced", v)); }
         w.put_uvarint(0);
         Ok(())
     }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 1-4.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,9 +35,7 @@ impl Message for DescribeConfigsRequest {
             include_synonyms: r.bool()?,
             include_documentation: if v >= 3 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -45,10 +44,10 @@ impl Message for DescribeConfigsRequest {
         let flex = v >= 4;
         w.put_array(flex, &self.resources, |w, x| DescribeConfigsResource::encode(x, w, v))?;
         w.put_bool(self.include_synonyms);
-        if v >= 3 { w.put_bool(self.include_documentation); } else if self.include_documentation { return Err(unsupported_field("include_documentation", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_bool(self.include_documentation);
+        } else if self.include_documentation { return Err(unsupported_field("include_documentation", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -82,9 +81,7 @@ impl DescribeConfigsResource {
             resource_name: r.string(flex)?,
             configuration_keys: r.array_or_null(flex, 1, |r| r.string(flex))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -93,9 +90,7 @@ impl DescribeConfigsResource {
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
         w.put_array_or_null(flex, self.configuration_keys.as_deref(), |w, x| w.put_string(flex, x))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -125,9 +120,7 @@ impl Message for DescribeConfigsResponse {
             throttle_time_ms: r.i32()?,
             results: r.array(flex, 6, |r| DescribeConfigsResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -136,9 +129,7 @@ impl Message for DescribeConfigsResponse {
         let flex = v >= 4;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.results, |w, x| DescribeConfigsResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -180,9 +171,7 @@ impl DescribeConfigsResult {
             resource_name: r.string(flex)?,
             configs: r.array(flex, 6, |r| DescribeConfigsResourceResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -193,9 +182,7 @@ impl DescribeConfigsResult {
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
         w.put_array(flex, &self.configs, |w, x| DescribeConfigsResourceResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -249,9 +236,7 @@ impl DescribeConfigsResourceResult {
             config_type: if v >= 3 { r.i8()? } else { 0 },
             documentation: if v >= 3 { r.string_or_null(flex)? } else { Some(ByteString::new()) },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -265,9 +250,7 @@ impl DescribeConfigsResourceResult {
         w.put_array(flex, &self.synonyms, |w, x| DescribeConfigsSynonym::encode(x, w, v))?;
         if v >= 3 { w.put_i8(self.config_type); }
         if v >= 3 { w.put_string_or_null(flex, self.documentation.as_deref())?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -301,9 +284,7 @@ impl DescribeConfigsSynonym {
             value: r.string_or_null(flex)?,
             source: r.i8()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -312,9 +293,7 @@ impl DescribeConfigsSynonym {
         w.put_string(flex, &self.name)?;
         w.put_string_or_null(flex, self.value.as_deref())?;
         w.put_i8(self.source);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Generated from `protocol/schema/describe_groups.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-6.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,9 +33,7 @@ impl Message for DescribeGroupsRequest {
             groups: r.array(flex, 1, |r| r.string(flex))?,
             include_authorized_operations: if v >= 3 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -42,10 +41,10 @@ impl Message for DescribeGroupsRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 5;
         w.put_array(flex, &self.groups, |w, x| w.put_string(flex, x))?;
-        if v >= 3 { w.put_bool(self.include_authorized_operations); } else if self.include_authorized_operations { return Err(unsupported_field("include_authorized_operations", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_bool(self.include_authorized_operations);
+        } else if self.include_authorized_operations { return Err(unsupported_field("include_authorized_operations", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -75,9 +74,7 @@ impl Message for DescribeGroupsResponse {
             throttle_time_ms: if v >= 1 { r.i32()? } else { 0 },
             groups: r.array(flex, 7, |r| DescribedGroup::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -86,9 +83,7 @@ impl Message for DescribeGroupsResponse {
         let flex = v >= 5;
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
         w.put_array(flex, &self.groups, |w, x| DescribedGroup::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -142,25 +137,25 @@ impl DescribedGroup {
             members: r.array(flex, 5, |r| DescribedGroupMember::decode(r, v))?,
             authorized_operations: if v >= 3 { r.i32()? } else { -2147483648 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         let flex = v >= 5;
         w.put_i16(self.error_code);
-        if v >= 6 { w.put_string_or_null(flex, self.error_message.as_deref())?; } else if self.error_message.is_some() { return Err(unsupported_field("error_message", v)); }
+        if v >= 6 {
+            w.put_string_or_null(flex, self.error_message.as_deref())?;
+        } else if self.error_message.is_some() { return Err(unsupported_field("error_message", v)); }
         w.put_string(flex, &self.group_id)?;
         w.put_string(flex, &self.group_state)?;
         w.put_string(flex, &self.protocol_type)?;
         w.put_string(flex, &self.protocol_data)?;
         w.put_array(flex, &self.members, |w, x| DescribedGroupMember::encode(x, w, v))?;
-        if v >= 3 { w.put_i32(self.authorized_operations); } else if self.authorized_operations != -2147483648 { return Err(unsupported_field("authorized_operations", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_i32(self.authorized_operations);
+        } else if self.authorized_operations != -2147483648 { return Err(unsupported_field("authorized_operations", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -193,9 +188,7 @@ impl DescribedGroupMember {
             member_metadata: r.bytes(flex)?,
             member_assignment: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -207,9 +200,7 @@ impl DescribedGroupMember {
         w.put_string(flex, &self.client_host)?;
         w.put_bytes(flex, &self.member_metadata)?;
         w.put_bytes(flex, &self.member_assignment)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 1-5.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,9 +37,7 @@ impl Message for DescribeLogDirsRequest {
         let message = Self {
             topics: r.array_or_null(flex, 2, |r| DescribableLogDirTopic::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -46,9 +45,7 @@ impl Message for DescribeLogDirsRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 2;
         w.put_array_or_null(flex, self.topics.as_deref(), |w, x| DescribableLogDirTopic::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -69,9 +66,7 @@ impl DescribableLogDirTopic {
             topic: r.string(flex)?,
             partitions: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -79,9 +74,7 @@ impl DescribableLogDirTopic {
         let flex = v >= 2;
         w.put_string(flex, &self.topic)?;
         w.put_array(flex, &self.partitions, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -114,9 +107,7 @@ impl Message for DescribeLogDirsResponse {
             error_code: if v >= 3 { r.i16()? } else { 0 },
             results: r.array(flex, 4, |r| DescribeLogDirsResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -126,9 +117,7 @@ impl Message for DescribeLogDirsResponse {
         w.put_i32(self.throttle_time_ms);
         if v >= 3 { w.put_i16(self.error_code); }
         w.put_array(flex, &self.results, |w, x| DescribeLogDirsResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -174,9 +163,7 @@ impl DescribeLogDirsResult {
             usable_bytes: if v >= 4 { r.i64()? } else { -1 },
             is_cordoned: if v >= 5 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -188,9 +175,7 @@ impl DescribeLogDirsResult {
         if v >= 4 { w.put_i64(self.total_bytes); }
         if v >= 4 { w.put_i64(self.usable_bytes); }
         if v >= 5 { w.put_bool(self.is_cordoned); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -211,9 +196,7 @@ impl DescribeLogDirsTopic {
             name: r.string(flex)?,
             partitions: r.array(flex, 21, |r| DescribeLogDirsPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -221,9 +204,7 @@ impl DescribeLogDirsTopic {
         let flex = v >= 2;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| DescribeLogDirsPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -250,9 +231,7 @@ impl DescribeLogDirsPartition {
             offset_lag: r.i64()?,
             is_future_key: r.bool()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -262,9 +241,7 @@ impl DescribeLogDirsPartition {
         w.put_i64(self.partition_size);
         w.put_i64(self.offset_lag);
         w.put_bool(self.is_future_key);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

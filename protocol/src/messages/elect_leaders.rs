@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-2.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,21 +45,19 @@ impl Message for ElectLeadersRequest {
             topic_partitions: r.array_or_null(flex, 2, |r| TopicPartitions::decode(r, v))?,
             timeout_ms: r.i32()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 2;
-        if v >= 1 { w.put_i8(self.election_type); } else if self.election_type != 0 { return Err(unsupported_field("election_type", v)); }
+        if v >= 1 {
+            w.put_i8(self.election_type);
+        } else if self.election_type != 0 { return Err(unsupported_field("election_type", v)); }
         w.put_array_or_null(flex, self.topic_partitions.as_deref(), |w, x| TopicPartitions::encode(x, w, v))?;
         w.put_i32(self.timeout_ms);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -79,9 +78,7 @@ impl TopicPartitions {
             topic: r.string(flex)?,
             partitions: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -89,9 +86,7 @@ impl TopicPartitions {
         let flex = v >= 2;
         w.put_string(flex, &self.topic)?;
         w.put_array(flex, &self.partitions, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -124,9 +119,7 @@ impl Message for ElectLeadersResponse {
             error_code: if v >= 1 { r.i16()? } else { 0 },
             replica_election_results: r.array(flex, 2, |r| ReplicaElectionResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -134,11 +127,11 @@ impl Message for ElectLeadersResponse {
         check_encode_version::<Self>(v)?;
         let flex = v >= 2;
         w.put_i32(self.throttle_time_ms);
-        if v >= 1 { w.put_i16(self.error_code); } else if self.error_code != 0 { return Err(unsupported_field("error_code", v)); }
+        if v >= 1 {
+            w.put_i16(self.error_code);
+        } else if self.error_code != 0 { return Err(unsupported_field("error_code", v)); }
         w.put_array(flex, &self.replica_election_results, |w, x| ReplicaElectionResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -159,9 +152,7 @@ impl ReplicaElectionResult {
             topic: r.string(flex)?,
             partition_result: r.array(flex, 7, |r| PartitionResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -169,9 +160,7 @@ impl ReplicaElectionResult {
         let flex = v >= 2;
         w.put_string(flex, &self.topic)?;
         w.put_array(flex, &self.partition_result, |w, x| PartitionResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -205,9 +194,7 @@ impl PartitionResult {
             error_code: r.i16()?,
             error_message: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -216,9 +203,7 @@ impl PartitionResult {
         w.put_i32(self.partition_id);
         w.put_i16(self.error_code);
         w.put_string_or_null(flex, self.error_message.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Records, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Records, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 4-18.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,18 +79,22 @@ impl Message for FetchRequest {
             session_id: if v >= 7 { r.i32()? } else { 0 },
             session_epoch: if v >= 7 { r.i32()? } else { -1 },
             topics: r.array(flex, 1, |r| FetchTopic::decode(r, v))?,
-            forgotten_topics_data: if v >= 7 { r.array(flex, 1, |r| ForgottenTopic::decode(r, v))? } else { Vec::new() },
+            forgotten_topics_data: if v >= 7 {
+                r.array(flex, 1, |r| ForgottenTopic::decode(r, v))?
+            } else {
+                Vec::new()
+            },
             rack_id: if v >= 11 { r.string(flex)? } else { ByteString::new() },
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 12 => message.cluster_id = r.string_or_null(flex)?,
-                1 if v >= 15 => message.replica_state = ReplicaState::decode(r, v)?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 => message.cluster_id = r.string_or_null(flex)?,
+                    1 if v >= 15 => message.replica_state = ReplicaState::decode(r, v)?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -97,8 +102,12 @@ impl Message for FetchRequest {
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 12;
-        if v <= 14 { w.put_i32(self.replica_id); } else if self.replica_id != -1 { return Err(unsupported_field("replica_id", v)); }
-        if !(v >= 15) && self.replica_state != ReplicaState::default() { return Err(unsupported_field("replica_state", v)); }
+        if v <= 14 {
+            w.put_i32(self.replica_id);
+        } else if self.replica_id != -1 { return Err(unsupported_field("replica_id", v)); }
+        if v < 15 && self.replica_state != ReplicaState::default() {
+            return Err(unsupported_field("replica_state", v));
+        }
         w.put_i32(self.max_wait_ms);
         w.put_i32(self.min_bytes);
         w.put_i32(self.max_bytes);
@@ -106,14 +115,20 @@ impl Message for FetchRequest {
         if v >= 7 { w.put_i32(self.session_id); }
         if v >= 7 { w.put_i32(self.session_epoch); }
         w.put_array(flex, &self.topics, |w, x| FetchTopic::encode(x, w, v))?;
-        if v >= 7 { w.put_array(flex, &self.forgotten_topics_data, |w, x| ForgottenTopic::encode(x, w, v))?; } else if !self.forgotten_topics_data.is_empty() { return Err(unsupported_field("forgotten_topics_data", v)); }
+        if v >= 7 {
+            w.put_array(flex, &self.forgotten_topics_data, |w, x| ForgottenTopic::encode(x, w, v))?;
+        } else if !self.forgotten_topics_data.is_empty() { return Err(unsupported_field("forgotten_topics_data", v)); }
         if v >= 11 { w.put_string(flex, &self.rack_id)?; }
         if flex {
-            let has_cluster_id = v >= 12 && self.cluster_id.is_some();
+            let has_cluster_id = self.cluster_id.is_some();
             let has_replica_state = v >= 15 && self.replica_state != ReplicaState::default();
             w.put_uvarint(u32::from(has_cluster_id) + u32::from(has_replica_state));
-            if has_cluster_id { w.put_tagged_field(0, |w| { w.put_string_or_null(flex, self.cluster_id.as_deref())?; Ok(()) })?; }
-            if has_replica_state { w.put_tagged_field(1, |w| { ReplicaState::encode(&self.replica_state, w, v)?; Ok(()) })?; }
+            if has_cluster_id {
+                w.put_tagged_field(0, |w| { w.put_string_or_null(flex, self.cluster_id.as_deref())?; Ok(()) })?;
+            }
+            if has_replica_state {
+                w.put_tagged_field(1, |w| { ReplicaState::encode(&self.replica_state, w, v)?; Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -174,9 +189,7 @@ impl FetchTopic {
             topic_id: if v >= 13 { r.uuid()? } else { Uuid::nil() },
             partitions: r.array(flex, 16, |r| FetchPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -185,9 +198,7 @@ impl FetchTopic {
         if v <= 12 { w.put_string(flex, &self.topic)?; }
         if v >= 13 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partitions, |w, x| FetchPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -242,14 +253,14 @@ impl FetchPartition {
             high_watermark: i64::MAX,
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 17 => message.replica_directory_id = r.uuid()?,
-                1 if v >= 18 => message.high_watermark = r.i64()?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 if v >= 17 => message.replica_directory_id = r.uuid()?,
+                    1 if v >= 18 => message.high_watermark = r.i64()?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -259,15 +270,21 @@ impl FetchPartition {
         w.put_i32(self.partition);
         if v >= 9 { w.put_i32(self.current_leader_epoch); }
         w.put_i64(self.fetch_offset);
-        if v >= 12 { w.put_i32(self.last_fetched_epoch); } else if self.last_fetched_epoch != -1 { return Err(unsupported_field("last_fetched_epoch", v)); }
+        if v >= 12 {
+            w.put_i32(self.last_fetched_epoch);
+        } else if self.last_fetched_epoch != -1 { return Err(unsupported_field("last_fetched_epoch", v)); }
         if v >= 5 { w.put_i64(self.log_start_offset); }
         w.put_i32(self.partition_max_bytes);
         if flex {
             let has_replica_directory_id = v >= 17 && !self.replica_directory_id.is_nil();
             let has_high_watermark = v >= 18 && self.high_watermark != i64::MAX;
             w.put_uvarint(u32::from(has_replica_directory_id) + u32::from(has_high_watermark));
-            if has_replica_directory_id { w.put_tagged_field(0, |w| { w.put_uuid(self.replica_directory_id); Ok(()) })?; }
-            if has_high_watermark { w.put_tagged_field(1, |w| { w.put_i64(self.high_watermark); Ok(()) })?; }
+            if has_replica_directory_id {
+                w.put_tagged_field(0, |w| { w.put_uuid(self.replica_directory_id); Ok(()) })?;
+            }
+            if has_high_watermark {
+                w.put_tagged_field(1, |w| { w.put_i64(self.high_watermark); Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -292,9 +309,7 @@ impl ForgottenTopic {
             topic_id: if v >= 13 { r.uuid()? } else { Uuid::nil() },
             partitions: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -303,9 +318,7 @@ impl ForgottenTopic {
         if v <= 12 { w.put_string(flex, &self.topic)?; }
         if v >= 13 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partitions, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -345,13 +358,13 @@ impl Message for FetchResponse {
             node_endpoints: Vec::new(),
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 16 => message.node_endpoints = r.array(flex, 11, |r| NodeEndpoint::decode(r, v))?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 if v >= 16 => message.node_endpoints = r.array(flex, 11, |r| NodeEndpoint::decode(r, v))?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -361,13 +374,17 @@ impl Message for FetchResponse {
         let flex = v >= 12;
         w.put_i32(self.throttle_time_ms);
         if v >= 7 { w.put_i16(self.error_code); }
-        if v >= 7 { w.put_i32(self.session_id); } else if self.session_id != 0 { return Err(unsupported_field("session_id", v)); }
+        if v >= 7 {
+            w.put_i32(self.session_id);
+        } else if self.session_id != 0 { return Err(unsupported_field("session_id", v)); }
         w.put_array(flex, &self.responses, |w, x| FetchableTopicResponse::encode(x, w, v))?;
-        if !(v >= 16) && !self.node_endpoints.is_empty() { return Err(unsupported_field("node_endpoints", v)); }
+        if v < 16 && !self.node_endpoints.is_empty() { return Err(unsupported_field("node_endpoints", v)); }
         if flex {
             let has_node_endpoints = v >= 16 && !self.node_endpoints.is_empty();
             w.put_uvarint(u32::from(has_node_endpoints));
-            if has_node_endpoints { w.put_tagged_field(0, |w| { w.put_array(flex, &self.node_endpoints, |w, x| NodeEndpoint::encode(x, w, v))?; Ok(()) })?; }
+            if has_node_endpoints {
+                w.put_tagged_field(0, |w| { w.put_array(flex, &self.node_endpoints, |w, x| NodeEndpoint::encode(x, w, v))?; Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -392,9 +409,7 @@ impl FetchableTopicResponse {
             topic_id: if v >= 13 { r.uuid()? } else { Uuid::nil() },
             partitions: r.array(flex, 24, |r| PartitionData::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -403,9 +418,7 @@ impl FetchableTopicResponse {
         if v <= 12 { w.put_string(flex, &self.topic)?; }
         if v >= 13 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partitions, |w, x| PartitionData::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -472,15 +485,15 @@ impl PartitionData {
             records: r.bytes_or_null(flex)?.map(Records::from),
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 12 => message.diverging_epoch = EpochEndOffset::decode(r, v)?,
-                1 if v >= 12 => message.current_leader = LeaderIdAndEpoch::decode(r, v)?,
-                2 if v >= 12 => message.snapshot_id = SnapshotId::decode(r, v)?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 => message.diverging_epoch = EpochEndOffset::decode(r, v)?,
+                    1 => message.current_leader = LeaderIdAndEpoch::decode(r, v)?,
+                    2 => message.snapshot_id = SnapshotId::decode(r, v)?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -492,20 +505,34 @@ impl PartitionData {
         w.put_i64(self.high_watermark);
         w.put_i64(self.last_stable_offset);
         if v >= 5 { w.put_i64(self.log_start_offset); }
-        if !(v >= 12) && self.diverging_epoch != EpochEndOffset::default() { return Err(unsupported_field("diverging_epoch", v)); }
-        if !(v >= 12) && self.current_leader != LeaderIdAndEpoch::default() { return Err(unsupported_field("current_leader", v)); }
-        if !(v >= 12) && self.snapshot_id != SnapshotId::default() { return Err(unsupported_field("snapshot_id", v)); }
+        if v < 12 && self.diverging_epoch != EpochEndOffset::default() {
+            return Err(unsupported_field("diverging_epoch", v));
+        }
+        if v < 12 && self.current_leader != LeaderIdAndEpoch::default() {
+            return Err(unsupported_field("current_leader", v));
+        }
+        if v < 12 && self.snapshot_id != SnapshotId::default() {
+            return Err(unsupported_field("snapshot_id", v));
+        }
         w.put_array_or_null(flex, self.aborted_transactions.as_deref(), |w, x| AbortedTransaction::encode(x, w, v))?;
-        if v >= 11 { w.put_i32(self.preferred_read_replica); } else if self.preferred_read_replica != -1 { return Err(unsupported_field("preferred_read_replica", v)); }
+        if v >= 11 {
+            w.put_i32(self.preferred_read_replica);
+        } else if self.preferred_read_replica != -1 { return Err(unsupported_field("preferred_read_replica", v)); }
         w.put_records_or_null(flex, self.records.as_ref())?;
         if flex {
-            let has_diverging_epoch = v >= 12 && self.diverging_epoch != EpochEndOffset::default();
-            let has_current_leader = v >= 12 && self.current_leader != LeaderIdAndEpoch::default();
-            let has_snapshot_id = v >= 12 && self.snapshot_id != SnapshotId::default();
+            let has_diverging_epoch = self.diverging_epoch != EpochEndOffset::default();
+            let has_current_leader = self.current_leader != LeaderIdAndEpoch::default();
+            let has_snapshot_id = self.snapshot_id != SnapshotId::default();
             w.put_uvarint(u32::from(has_diverging_epoch) + u32::from(has_current_leader) + u32::from(has_snapshot_id));
-            if has_diverging_epoch { w.put_tagged_field(0, |w| { EpochEndOffset::encode(&self.diverging_epoch, w, v)?; Ok(()) })?; }
-            if has_current_leader { w.put_tagged_field(1, |w| { LeaderIdAndEpoch::encode(&self.current_leader, w, v)?; Ok(()) })?; }
-            if has_snapshot_id { w.put_tagged_field(2, |w| { SnapshotId::encode(&self.snapshot_id, w, v)?; Ok(()) })?; }
+            if has_diverging_epoch {
+                w.put_tagged_field(0, |w| { EpochEndOffset::encode(&self.diverging_epoch, w, v)?; Ok(()) })?;
+            }
+            if has_current_leader {
+                w.put_tagged_field(1, |w| { LeaderIdAndEpoch::encode(&self.current_leader, w, v)?; Ok(()) })?;
+            }
+            if has_snapshot_id {
+                w.put_tagged_field(2, |w| { SnapshotId::encode(&self.snapshot_id, w, v)?; Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -635,9 +662,7 @@ impl AbortedTransaction {
             producer_id: r.i64()?,
             first_offset: r.i64()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -645,9 +670,7 @@ impl AbortedTransaction {
         let flex = v >= 12;
         w.put_i64(self.producer_id);
         w.put_i64(self.first_offset);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

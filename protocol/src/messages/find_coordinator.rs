@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-6.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,21 +35,23 @@ impl Message for FindCoordinatorRequest {
             key_type: if v >= 1 { r.i8()? } else { 0 },
             coordinator_keys: if v >= 4 { r.array(flex, 1, |r| r.string(flex))? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 3;
-        if v <= 3 { w.put_string(flex, &self.key)?; } else if !self.key.is_empty() { return Err(unsupported_field("key", v)); }
-        if v >= 1 { w.put_i8(self.key_type); } else if self.key_type != 0 { return Err(unsupported_field("key_type", v)); }
-        if v >= 4 { w.put_array(flex, &self.coordinator_keys, |w, x| w.put_string(flex, x))?; } else if !self.coordinator_keys.is_empty() { return Err(unsupported_field("coordinator_keys", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v <= 3 {
+            w.put_string(flex, &self.key)?;
+        } else if !self.key.is_empty() { return Err(unsupported_field("key", v)); }
+        if v >= 1 {
+            w.put_i8(self.key_type);
+        } else if self.key_type != 0 { return Err(unsupported_field("key_type", v)); }
+        if v >= 4 {
+            w.put_array(flex, &self.coordinator_keys, |w, x| w.put_string(flex, x))?;
+        } else if !self.coordinator_keys.is_empty() { return Err(unsupported_field("coordinator_keys", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -101,15 +104,17 @@ impl Message for FindCoordinatorResponse {
         let message = Self {
             throttle_time_ms: if v >= 1 { r.i32()? } else { 0 },
             error_code: if v <= 3 { r.i16()? } else { 0 },
-            error_message: if (1..=3).contains(&v) { r.string_or_null(flex)? } else { Some(ByteString::new()) },
+            error_message: if (1..=3).contains(&v) {
+                r.string_or_null(flex)?
+            } else {
+                Some(ByteString::new())
+            },
             node_id: if v <= 3 { r.i32()? } else { 0 },
             host: if v <= 3 { r.string(flex)? } else { ByteString::new() },
             port: if v <= 3 { r.i32()? } else { 0 },
             coordinators: if v >= 4 { r.array(flex, 14, |r| Coordinator::decode(r, v))? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -117,15 +122,23 @@ impl Message for FindCoordinatorResponse {
         check_encode_version::<Self>(v)?;
         let flex = v >= 3;
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
-        if v <= 3 { w.put_i16(self.error_code); } else if self.error_code != 0 { return Err(unsupported_field("error_code", v)); }
+        if v <= 3 {
+            w.put_i16(self.error_code);
+        } else if self.error_code != 0 { return Err(unsupported_field("error_code", v)); }
         if (1..=3).contains(&v) { w.put_string_or_null(flex, self.error_message.as_deref())?; }
-        if v <= 3 { w.put_i32(self.node_id); } else if self.node_id != 0 { return Err(unsupported_field("node_id", v)); }
-        if v <= 3 { w.put_string(flex, &self.host)?; } else if !self.host.is_empty() { return Err(unsupported_field("host", v)); }
-        if v <= 3 { w.put_i32(self.port); } else if self.port != 0 { return Err(unsupported_field("port", v)); }
-        if v >= 4 { w.put_array(flex, &self.coordinators, |w, x| Coordinator::encode(x, w, v))?; } else if !self.coordinators.is_empty() { return Err(unsupported_field("coordinators", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v <= 3 {
+            w.put_i32(self.node_id);
+        } else if self.node_id != 0 { return Err(unsupported_field("node_id", v)); }
+        if v <= 3 {
+            w.put_string(flex, &self.host)?;
+        } else if !self.host.is_empty() { return Err(unsupported_field("host", v)); }
+        if v <= 3 {
+            w.put_i32(self.port);
+        } else if self.port != 0 { return Err(unsupported_field("port", v)); }
+        if v >= 4 {
+            w.put_array(flex, &self.coordinators, |w, x| Coordinator::encode(x, w, v))?;
+        } else if !self.coordinators.is_empty() { return Err(unsupported_field("coordinators", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Generated from `protocol/schema/group_state.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-1.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,13 +99,13 @@ impl Message for OffsetCommitValue {
             topic_id: Uuid::nil(),
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 4 => message.topic_id = r.uuid()?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 => message.topic_id = r.uuid()?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -118,9 +119,11 @@ impl Message for OffsetCommitValue {
         w.put_i64(self.commit_timestamp);
         if v == 1 { w.put_i64(self.expire_timestamp); }
         if flex {
-            let has_topic_id = v >= 4 && !self.topic_id.is_nil();
+            let has_topic_id = !self.topic_id.is_nil();
             w.put_uvarint(u32::from(has_topic_id));
-            if has_topic_id { w.put_tagged_field(0, |w| { w.put_uuid(self.topic_id); Ok(()) })?; }
+            if has_topic_id {
+                w.put_tagged_field(0, |w| { w.put_uuid(self.topic_id); Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -207,9 +210,7 @@ impl Message for GroupMetadataValue {
             current_state_timestamp: if v >= 2 { r.i64()? } else { -1 },
             members: r.array(flex, 9, |r| MemberMetadata::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -222,9 +223,7 @@ impl Message for GroupMetadataValue {
         w.put_string_or_null(flex, self.leader.as_deref())?;
         if v >= 2 { w.put_i64(self.current_state_timestamp); }
         w.put_array(flex, &self.members, |w, x| MemberMetadata::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -263,9 +262,7 @@ impl MemberMetadata {
             subscription: r.bytes(flex)?,
             assignment: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -279,9 +276,7 @@ impl MemberMetadata {
         w.put_i32(self.session_timeout);
         w.put_bytes(flex, &self.subscription)?;
         w.put_bytes(flex, &self.assignment)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

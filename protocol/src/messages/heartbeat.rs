@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-4.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,9 +38,7 @@ impl Message for HeartbeatRequest {
             member_id: r.string(flex)?,
             group_instance_id: if v >= 3 { r.string_or_null(flex)? } else { None },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -49,10 +48,10 @@ impl Message for HeartbeatRequest {
         w.put_string(flex, &self.group_id)?;
         w.put_i32(self.generation_id);
         w.put_string(flex, &self.member_id)?;
-        if v >= 3 { w.put_string_or_null(flex, self.group_instance_id.as_deref())?; } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
+        } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -82,9 +81,7 @@ impl Message for HeartbeatResponse {
             throttle_time_ms: if v >= 1 { r.i32()? } else { 0 },
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -93,9 +90,7 @@ impl Message for HeartbeatResponse {
         let flex = v >= 4;
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 0-1.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,9 +32,7 @@ impl Message for IncrementalAlterConfigsRequest {
             resources: r.array(flex, 3, |r| AlterConfigsResource::decode(r, v))?,
             validate_only: r.bool()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -42,9 +41,7 @@ impl Message for IncrementalAlterConfigsRequest {
         let flex = v >= 1;
         w.put_array(flex, &self.resources, |w, x| AlterConfigsResource::encode(x, w, v))?;
         w.put_bool(self.validate_only);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -68,9 +65,7 @@ impl AlterConfigsResource {
             resource_name: r.string(flex)?,
             configs: r.array(flex, 3, |r| AlterableConfig::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -79,9 +74,7 @@ impl AlterConfigsResource {
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
         w.put_array(flex, &self.configs, |w, x| AlterableConfig::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -115,9 +108,7 @@ impl AlterableConfig {
             config_operation: r.i8()?,
             value: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -126,9 +117,7 @@ impl AlterableConfig {
         w.put_string(flex, &self.name)?;
         w.put_i8(self.config_operation);
         w.put_string_or_null(flex, self.value.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -158,9 +147,7 @@ impl Message for IncrementalAlterConfigsResponse {
             throttle_time_ms: r.i32()?,
             responses: r.array(flex, 5, |r| AlterConfigsResourceResponse::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -169,9 +156,7 @@ impl Message for IncrementalAlterConfigsResponse {
         let flex = v >= 1;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.responses, |w, x| AlterConfigsResourceResponse::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -209,9 +194,7 @@ impl AlterConfigsResourceResponse {
             resource_type: r.i8()?,
             resource_name: r.string(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -221,9 +204,7 @@ impl AlterConfigsResourceResponse {
         w.put_string_or_null(flex, self.error_message.as_deref())?;
         w.put_i8(self.resource_type);
         w.put_string(flex, &self.resource_name)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

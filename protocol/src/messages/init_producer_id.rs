@@ -4,9 +4,10 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
-/// The message, versions 0-6.
+/// The message, versions 0-6, the last of them unstable in Kafka.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InitProducerIdRequest {
     /// Versions 0+; nullable 0+.
@@ -56,9 +57,7 @@ impl Message for InitProducerIdRequest {
             enable2_pc: if v >= 6 { r.bool()? } else { false },
             keep_prepared_txn: if v >= 6 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -67,13 +66,19 @@ impl Message for InitProducerIdRequest {
         let flex = v >= 2;
         w.put_string_or_null(flex, self.transactional_id.as_deref())?;
         w.put_i32(self.transaction_timeout_ms);
-        if v >= 3 { w.put_i64(self.producer_id); } else if self.producer_id != -1 { return Err(unsupported_field("producer_id", v)); }
-        if v >= 3 { w.put_i16(self.producer_epoch); } else if self.producer_epoch != -1 { return Err(unsupported_field("producer_epoch", v)); }
-        if v >= 6 { w.put_bool(self.enable2_pc); } else if self.enable2_pc { return Err(unsupported_field("enable2_pc", v)); }
-        if v >= 6 { w.put_bool(self.keep_prepared_txn); } else if self.keep_prepared_txn { return Err(unsupported_field("keep_prepared_txn", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_i64(self.producer_id);
+        } else if self.producer_id != -1 { return Err(unsupported_field("producer_id", v)); }
+        if v >= 3 {
+            w.put_i16(self.producer_epoch);
+        } else if self.producer_epoch != -1 { return Err(unsupported_field("producer_epoch", v)); }
+        if v >= 6 {
+            w.put_bool(self.enable2_pc);
+        } else if self.enable2_pc { return Err(unsupported_field("enable2_pc", v)); }
+        if v >= 6 {
+            w.put_bool(self.keep_prepared_txn);
+        } else if self.keep_prepared_txn { return Err(unsupported_field("keep_prepared_txn", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -128,9 +133,7 @@ impl Message for InitProducerIdResponse {
             ongoing_txn_producer_id: if v >= 6 { r.i64()? } else { -1 },
             ongoing_txn_producer_epoch: if v >= 6 { r.i16()? } else { -1 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -141,11 +144,13 @@ impl Message for InitProducerIdResponse {
         w.put_i16(self.error_code);
         w.put_i64(self.producer_id);
         w.put_i16(self.producer_epoch);
-        if v >= 6 { w.put_i64(self.ongoing_txn_producer_id); } else if self.ongoing_txn_producer_id != -1 { return Err(unsupported_field("ongoing_txn_producer_id", v)); }
-        if v >= 6 { w.put_i16(self.ongoing_txn_producer_epoch); } else if self.ongoing_txn_producer_epoch != -1 { return Err(unsupported_field("ongoing_txn_producer_epoch", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 6 {
+            w.put_i64(self.ongoing_txn_producer_id);
+        } else if self.ongoing_txn_producer_id != -1 { return Err(unsupported_field("ongoing_txn_producer_id", v)); }
+        if v >= 6 {
+            w.put_i16(self.ongoing_txn_producer_epoch);
+        } else if self.ongoing_txn_producer_epoch != -1 { return Err(unsupported_field("ongoing_txn_producer_epoch", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

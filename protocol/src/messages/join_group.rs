@@ -2,10 +2,11 @@
 //!
 //! Generated from `protocol/schema/join_group.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unexpected_null, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unexpected_null, unsupported_field};
 
 /// The message, versions 0-9.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,9 +66,7 @@ impl Message for JoinGroupRequest {
             protocols: r.array(flex, 2, |r| JoinGroupRequestProtocol::decode(r, v))?,
             reason: if v >= 8 { r.string_or_null(flex)? } else { None },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -78,13 +77,13 @@ impl Message for JoinGroupRequest {
         w.put_i32(self.session_timeout_ms);
         if v >= 1 { w.put_i32(self.rebalance_timeout_ms); }
         w.put_string(flex, &self.member_id)?;
-        if v >= 5 { w.put_string_or_null(flex, self.group_instance_id.as_deref())?; } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
+        if v >= 5 {
+            w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
+        } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
         w.put_string(flex, &self.protocol_type)?;
         w.put_array(flex, &self.protocols, |w, x| JoinGroupRequestProtocol::encode(x, w, v))?;
         if v >= 8 { w.put_string_or_null(flex, self.reason.as_deref())?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -105,9 +104,7 @@ impl JoinGroupRequestProtocol {
             name: r.string(flex)?,
             metadata: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -115,9 +112,7 @@ impl JoinGroupRequestProtocol {
         let flex = v >= 6;
         w.put_string(flex, &self.name)?;
         w.put_bytes(flex, &self.metadata)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -184,9 +179,7 @@ impl Message for JoinGroupResponse {
             member_id: r.string(flex)?,
             members: r.array(flex, 2, |r| JoinGroupResponseMember::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -199,12 +192,12 @@ impl Message for JoinGroupResponse {
         if v >= 7 { w.put_string_or_null(flex, self.protocol_type.as_deref())?; }
         if v >= 7 { w.put_string_or_null(flex, self.protocol_name.as_deref())?; } else { w.put_string(flex, self.protocol_name.as_ref().ok_or(unexpected_null("protocol_name", v))?)?; }
         w.put_string(flex, &self.leader)?;
-        if v >= 9 { w.put_bool(self.skip_assignment); } else if self.skip_assignment { return Err(unsupported_field("skip_assignment", v)); }
+        if v >= 9 {
+            w.put_bool(self.skip_assignment);
+        } else if self.skip_assignment { return Err(unsupported_field("skip_assignment", v)); }
         w.put_string(flex, &self.member_id)?;
         w.put_array(flex, &self.members, |w, x| JoinGroupResponseMember::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -228,9 +221,7 @@ impl JoinGroupResponseMember {
             group_instance_id: if v >= 5 { r.string_or_null(flex)? } else { None },
             metadata: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -239,9 +230,7 @@ impl JoinGroupResponseMember {
         w.put_string(flex, &self.member_id)?;
         if v >= 5 { w.put_string_or_null(flex, self.group_instance_id.as_deref())?; }
         w.put_bytes(flex, &self.metadata)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

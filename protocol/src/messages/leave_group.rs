@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-5.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,9 +35,7 @@ impl Message for LeaveGroupRequest {
             member_id: if v <= 2 { r.string(flex)? } else { ByteString::new() },
             members: if v >= 3 { r.array(flex, 2, |r| MemberIdentity::decode(r, v))? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -44,11 +43,13 @@ impl Message for LeaveGroupRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 4;
         w.put_string(flex, &self.group_id)?;
-        if v <= 2 { w.put_string(flex, &self.member_id)?; } else if !self.member_id.is_empty() { return Err(unsupported_field("member_id", v)); }
-        if v >= 3 { w.put_array(flex, &self.members, |w, x| MemberIdentity::encode(x, w, v))?; } else if !self.members.is_empty() { return Err(unsupported_field("members", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v <= 2 {
+            w.put_string(flex, &self.member_id)?;
+        } else if !self.member_id.is_empty() { return Err(unsupported_field("member_id", v)); }
+        if v >= 3 {
+            w.put_array(flex, &self.members, |w, x| MemberIdentity::encode(x, w, v))?;
+        } else if !self.members.is_empty() { return Err(unsupported_field("members", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -72,9 +73,7 @@ impl MemberIdentity {
             group_instance_id: r.string_or_null(flex)?,
             reason: if v >= 5 { r.string_or_null(flex)? } else { None },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -83,9 +82,7 @@ impl MemberIdentity {
         w.put_string(flex, &self.member_id)?;
         w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
         if v >= 5 { w.put_string_or_null(flex, self.reason.as_deref())?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -118,9 +115,7 @@ impl Message for LeaveGroupResponse {
             error_code: r.i16()?,
             members: if v >= 3 { r.array(flex, 4, |r| MemberResponse::decode(r, v))? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -129,10 +124,10 @@ impl Message for LeaveGroupResponse {
         let flex = v >= 4;
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
         w.put_i16(self.error_code);
-        if v >= 3 { w.put_array(flex, &self.members, |w, x| MemberResponse::encode(x, w, v))?; } else if !self.members.is_empty() { return Err(unsupported_field("members", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 3 {
+            w.put_array(flex, &self.members, |w, x| MemberResponse::encode(x, w, v))?;
+        } else if !self.members.is_empty() { return Err(unsupported_field("members", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -166,9 +161,7 @@ impl MemberResponse {
             group_instance_id: r.string_or_null(flex)?,
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -177,9 +170,7 @@ impl MemberResponse {
         w.put_string(flex, &self.member_id)?;
         w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-5.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,20 +32,20 @@ impl Message for ListGroupsRequest {
             states_filter: if v >= 4 { r.array(flex, 1, |r| r.string(flex))? } else { Vec::new() },
             types_filter: if v >= 5 { r.array(flex, 1, |r| r.string(flex))? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 3;
-        if v >= 4 { w.put_array(flex, &self.states_filter, |w, x| w.put_string(flex, x))?; } else if !self.states_filter.is_empty() { return Err(unsupported_field("states_filter", v)); }
-        if v >= 5 { w.put_array(flex, &self.types_filter, |w, x| w.put_string(flex, x))?; } else if !self.types_filter.is_empty() { return Err(unsupported_field("types_filter", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 4 {
+            w.put_array(flex, &self.states_filter, |w, x| w.put_string(flex, x))?;
+        } else if !self.states_filter.is_empty() { return Err(unsupported_field("states_filter", v)); }
+        if v >= 5 {
+            w.put_array(flex, &self.types_filter, |w, x| w.put_string(flex, x))?;
+        } else if !self.types_filter.is_empty() { return Err(unsupported_field("types_filter", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -77,9 +78,7 @@ impl Message for ListGroupsResponse {
             error_code: r.i16()?,
             groups: r.array(flex, 2, |r| ListedGroup::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -89,9 +88,7 @@ impl Message for ListGroupsResponse {
         if v >= 1 { w.put_i32(self.throttle_time_ms); }
         w.put_i16(self.error_code);
         w.put_array(flex, &self.groups, |w, x| ListedGroup::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -118,9 +115,7 @@ impl ListedGroup {
             group_state: if v >= 4 { r.string(flex)? } else { ByteString::new() },
             group_type: if v >= 5 { r.string(flex)? } else { ByteString::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -130,9 +125,7 @@ impl ListedGroup {
         w.put_string(flex, &self.protocol_type)?;
         if v >= 4 { w.put_string(flex, &self.group_state)?; }
         if v >= 5 { w.put_string(flex, &self.group_type)?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

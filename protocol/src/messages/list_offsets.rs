@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 1-11.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,9 +38,7 @@ impl Message for ListOffsetsRequest {
             topics: r.array(flex, 2, |r| ListOffsetsTopic::decode(r, v))?,
             timeout_ms: if v >= 10 { r.i32()? } else { 0 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -47,12 +46,12 @@ impl Message for ListOffsetsRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 6;
         w.put_i32(self.replica_id);
-        if v >= 2 { w.put_i8(self.isolation_level); } else if self.isolation_level != 0 { return Err(unsupported_field("isolation_level", v)); }
+        if v >= 2 {
+            w.put_i8(self.isolation_level);
+        } else if self.isolation_level != 0 { return Err(unsupported_field("isolation_level", v)); }
         w.put_array(flex, &self.topics, |w, x| ListOffsetsTopic::encode(x, w, v))?;
         if v >= 10 { w.put_i32(self.timeout_ms); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -73,9 +72,7 @@ impl ListOffsetsTopic {
             name: r.string(flex)?,
             partitions: r.array(flex, 12, |r| ListOffsetsPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -83,9 +80,7 @@ impl ListOffsetsTopic {
         let flex = v >= 6;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| ListOffsetsPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -119,9 +114,7 @@ impl ListOffsetsPartition {
             current_leader_epoch: if v >= 4 { r.i32()? } else { -1 },
             timestamp: r.i64()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -130,9 +123,7 @@ impl ListOffsetsPartition {
         w.put_i32(self.partition_index);
         if v >= 4 { w.put_i32(self.current_leader_epoch); }
         w.put_i64(self.timestamp);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -162,9 +153,7 @@ impl Message for ListOffsetsResponse {
             throttle_time_ms: if v >= 2 { r.i32()? } else { 0 },
             topics: r.array(flex, 2, |r| ListOffsetsTopicResponse::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -173,9 +162,7 @@ impl Message for ListOffsetsResponse {
         let flex = v >= 6;
         if v >= 2 { w.put_i32(self.throttle_time_ms); }
         w.put_array(flex, &self.topics, |w, x| ListOffsetsTopicResponse::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -196,9 +183,7 @@ impl ListOffsetsTopicResponse {
             name: r.string(flex)?,
             partitions: r.array(flex, 22, |r| ListOffsetsPartitionResponse::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -206,9 +191,7 @@ impl ListOffsetsTopicResponse {
         let flex = v >= 6;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| ListOffsetsPartitionResponse::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -250,9 +233,7 @@ impl ListOffsetsPartitionResponse {
             offset: r.i64()?,
             leader_epoch: if v >= 4 { r.i32()? } else { -1 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -262,10 +243,10 @@ impl ListOffsetsPartitionResponse {
         w.put_i16(self.error_code);
         w.put_i64(self.timestamp);
         w.put_i64(self.offset);
-        if v >= 4 { w.put_i32(self.leader_epoch); } else if self.leader_epoch != -1 { return Err(unsupported_field("leader_epoch", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 4 {
+            w.put_i32(self.leader_epoch);
+        } else if self.leader_epoch != -1 { return Err(unsupported_field("leader_epoch", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unexpected_null, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unexpected_null, unsupported_field};
 
 /// The message, versions 0-13.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,9 +50,7 @@ impl Message for MetadataRequest {
             include_cluster_authorized_operations: if (8..=10).contains(&v) { r.bool()? } else { false },
             include_topic_authorized_operations: if v >= 8 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -59,12 +58,16 @@ impl Message for MetadataRequest {
         check_encode_version::<Self>(v)?;
         let flex = v >= 9;
         if v >= 1 { w.put_array_or_null(flex, self.topics.as_deref(), |w, x| MetadataRequestTopic::encode(x, w, v))?; } else { w.put_array(flex, self.topics.as_deref().ok_or(unexpected_null("topics", v))?, |w, x| MetadataRequestTopic::encode(x, w, v))?; }
-        if v >= 4 { w.put_bool(self.allow_auto_topic_creation); } else if !self.allow_auto_topic_creation { return Err(unsupported_field("allow_auto_topic_creation", v)); }
-        if (8..=10).contains(&v) { w.put_bool(self.include_cluster_authorized_operations); } else if self.include_cluster_authorized_operations { return Err(unsupported_field("include_cluster_authorized_operations", v)); }
-        if v >= 8 { w.put_bool(self.include_topic_authorized_operations); } else if self.include_topic_authorized_operations { return Err(unsupported_field("include_topic_authorized_operations", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 4 {
+            w.put_bool(self.allow_auto_topic_creation);
+        } else if !self.allow_auto_topic_creation { return Err(unsupported_field("allow_auto_topic_creation", v)); }
+        if (8..=10).contains(&v) {
+            w.put_bool(self.include_cluster_authorized_operations);
+        } else if self.include_cluster_authorized_operations { return Err(unsupported_field("include_cluster_authorized_operations", v)); }
+        if v >= 8 {
+            w.put_bool(self.include_topic_authorized_operations);
+        } else if self.include_topic_authorized_operations { return Err(unsupported_field("include_topic_authorized_operations", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -94,9 +97,7 @@ impl MetadataRequestTopic {
             topic_id: if v >= 10 { r.uuid()? } else { Uuid::nil() },
             name: if v >= 10 { r.string_or_null(flex)? } else { Some(r.string(flex)?) },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -104,9 +105,7 @@ impl MetadataRequestTopic {
         let flex = v >= 9;
         if v >= 10 { w.put_uuid(self.topic_id); }
         if v >= 10 { w.put_string_or_null(flex, self.name.as_deref())?; } else { w.put_string(flex, self.name.as_ref().ok_or(unexpected_null("name", v))?)?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -165,9 +164,7 @@ impl Message for MetadataResponse {
             cluster_authorized_operations: if (8..=10).contains(&v) { r.i32()? } else { -2147483648 },
             error_code: if v >= 13 { r.i16()? } else { 0 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -179,11 +176,11 @@ impl Message for MetadataResponse {
         if v >= 2 { w.put_string_or_null(flex, self.cluster_id.as_deref())?; }
         if v >= 1 { w.put_i32(self.controller_id); }
         w.put_array(flex, &self.topics, |w, x| MetadataResponseTopic::encode(x, w, v))?;
-        if (8..=10).contains(&v) { w.put_i32(self.cluster_authorized_operations); } else if self.cluster_authorized_operations != -2147483648 { return Err(unsupported_field("cluster_authorized_operations", v)); }
+        if (8..=10).contains(&v) {
+            w.put_i32(self.cluster_authorized_operations);
+        } else if self.cluster_authorized_operations != -2147483648 { return Err(unsupported_field("cluster_authorized_operations", v)); }
         if v >= 13 { w.put_i16(self.error_code); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -210,9 +207,7 @@ impl MetadataResponseBroker {
             port: r.i32()?,
             rack: if v >= 1 { r.string_or_null(flex)? } else { None },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -222,9 +217,7 @@ impl MetadataResponseBroker {
         w.put_string(flex, &self.host)?;
         w.put_i32(self.port);
         if v >= 1 { w.put_string_or_null(flex, self.rack.as_deref())?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -270,9 +263,7 @@ impl MetadataResponseTopic {
             partitions: r.array(flex, 12, |r| MetadataResponsePartition::decode(r, v))?,
             topic_authorized_operations: if v >= 8 { r.i32()? } else { -2147483648 },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -283,10 +274,10 @@ impl MetadataResponseTopic {
         if v >= 10 { w.put_uuid(self.topic_id); }
         if v >= 1 { w.put_bool(self.is_internal); }
         w.put_array(flex, &self.partitions, |w, x| MetadataResponsePartition::encode(x, w, v))?;
-        if v >= 8 { w.put_i32(self.topic_authorized_operations); } else if self.topic_authorized_operations != -2147483648 { return Err(unsupported_field("topic_authorized_operations", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 8 {
+            w.put_i32(self.topic_authorized_operations);
+        } else if self.topic_authorized_operations != -2147483648 { return Err(unsupported_field("topic_authorized_operations", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -336,9 +327,7 @@ impl MetadataResponsePartition {
             isr_nodes: r.array(flex, 4, |r| r.i32())?,
             offline_replicas: if v >= 5 { r.array(flex, 4, |r| r.i32())? } else { Vec::new() },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -351,9 +340,7 @@ impl MetadataResponsePartition {
         w.put_array(flex, &self.replica_nodes, |w, x| { w.put_i32(*x); Ok(()) })?;
         w.put_array(flex, &self.isr_nodes, |w, x| { w.put_i32(*x); Ok(()) })?;
         if v >= 5 { w.put_array(flex, &self.offline_replicas, |w, x| { w.put_i32(*x); Ok(()) })?; }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 2-10.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +58,7 @@ impl Message for OffsetCommitRequest {
             retention_time_ms: if v <= 4 { r.i64()? } else { -1 },
             topics: r.array(flex, 1, |r| OffsetCommitRequestTopic::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -69,12 +68,12 @@ impl Message for OffsetCommitRequest {
         w.put_string(flex, &self.group_id)?;
         w.put_i32(self.generation_id_or_member_epoch);
         w.put_string(flex, &self.member_id)?;
-        if v >= 7 { w.put_string_or_null(flex, self.group_instance_id.as_deref())?; } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
+        if v >= 7 {
+            w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
+        } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
         if v <= 4 { w.put_i64(self.retention_time_ms); }
         w.put_array(flex, &self.topics, |w, x| OffsetCommitRequestTopic::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -98,9 +97,7 @@ impl OffsetCommitRequestTopic {
             topic_id: if v >= 10 { r.uuid()? } else { Uuid::nil() },
             partitions: r.array(flex, 13, |r| OffsetCommitRequestPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -109,9 +106,7 @@ impl OffsetCommitRequestTopic {
         if v <= 9 { w.put_string(flex, &self.name)?; }
         if v >= 10 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partitions, |w, x| OffsetCommitRequestPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -149,9 +144,7 @@ impl OffsetCommitRequestPartition {
             committed_leader_epoch: if v >= 6 { r.i32()? } else { -1 },
             committed_metadata: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -161,9 +154,7 @@ impl OffsetCommitRequestPartition {
         w.put_i64(self.committed_offset);
         if v >= 6 { w.put_i32(self.committed_leader_epoch); }
         w.put_string_or_null(flex, self.committed_metadata.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -193,9 +184,7 @@ impl Message for OffsetCommitResponse {
             throttle_time_ms: if v >= 3 { r.i32()? } else { 0 },
             topics: r.array(flex, 1, |r| OffsetCommitResponseTopic::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -204,9 +193,7 @@ impl Message for OffsetCommitResponse {
         let flex = v >= 8;
         if v >= 3 { w.put_i32(self.throttle_time_ms); }
         w.put_array(flex, &self.topics, |w, x| OffsetCommitResponseTopic::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -230,9 +217,7 @@ impl OffsetCommitResponseTopic {
             topic_id: if v >= 10 { r.uuid()? } else { Uuid::nil() },
             partitions: r.array(flex, 6, |r| OffsetCommitResponsePartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -241,9 +226,7 @@ impl OffsetCommitResponseTopic {
         if v <= 9 { w.put_string(flex, &self.name)?; }
         if v >= 10 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partitions, |w, x| OffsetCommitResponsePartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -264,9 +247,7 @@ impl OffsetCommitResponsePartition {
             partition_index: r.i32()?,
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -274,9 +255,7 @@ impl OffsetCommitResponsePartition {
         let flex = v >= 8;
         w.put_i32(self.partition_index);
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

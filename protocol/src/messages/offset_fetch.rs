@@ -5,7 +5,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unexpected_null, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unexpected_null, unsupported_field};
 
 /// The message, versions 1-10.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,26 +46,38 @@ impl Message for OffsetFetchRequest {
         let flex = v >= 6;
         let message = Self {
             group_id: if v <= 7 { r.string(flex)? } else { ByteString::new() },
-            topics: if v <= 7 { if v >= 2 { r.array_or_null(flex, 2, |r| OffsetFetchRequestTopic::decode(r, v))? } else { Some(r.array(flex, 2, |r| OffsetFetchRequestTopic::decode(r, v))?) } } else { Some(Vec::new()) },
-            groups: if v >= 8 { r.array(flex, 3, |r| OffsetFetchRequestGroup::decode(r, v))? } else { Vec::new() },
+            topics: if v <= 7 {
+                if v >= 2 { r.array_or_null(flex, 2, |r| OffsetFetchRequestTopic::decode(r, v))? } else { Some(r.array(flex, 2, |r| OffsetFetchRequestTopic::decode(r, v))?) }
+            } else {
+                Some(Vec::new())
+            },
+            groups: if v >= 8 {
+                r.array(flex, 3, |r| OffsetFetchRequestGroup::decode(r, v))?
+            } else {
+                Vec::new()
+            },
             require_stable: if v >= 7 { r.bool()? } else { false },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
     fn encode(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         check_encode_version::<Self>(v)?;
         let flex = v >= 6;
-        if v <= 7 { w.put_string(flex, &self.group_id)?; } else if !self.group_id.is_empty() { return Err(unsupported_field("group_id", v)); }
-        if v <= 7 { if v >= 2 { w.put_array_or_null(flex, self.topics.as_deref(), |w, x| OffsetFetchRequestTopic::encode(x, w, v))?; } else { w.put_array(flex, self.topics.as_deref().ok_or(unexpected_null("topics", v))?, |w, x| OffsetFetchRequestTopic::encode(x, w, v))?; } } else if self.topics.as_ref().is_none_or(|value| !value.is_empty()) { return Err(unsupported_field("topics", v)); }
-        if v >= 8 { w.put_array(flex, &self.groups, |w, x| OffsetFetchRequestGroup::encode(x, w, v))?; } else if !self.groups.is_empty() { return Err(unsupported_field("groups", v)); }
-        if v >= 7 { w.put_bool(self.require_stable); } else if self.require_stable { return Err(unsupported_field("require_stable", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v <= 7 {
+            w.put_string(flex, &self.group_id)?;
+        } else if !self.group_id.is_empty() { return Err(unsupported_field("group_id", v)); }
+        if v <= 7 {
+            if v >= 2 { w.put_array_or_null(flex, self.topics.as_deref(), |w, x| OffsetFetchRequestTopic::encode(x, w, v))?; } else { w.put_array(flex, self.topics.as_deref().ok_or(unexpected_null("topics", v))?, |w, x| OffsetFetchRequestTopic::encode(x, w, v))?; }
+        } else if self.topics.as_ref().is_none_or(|value| !value.is_empty()) { return Err(unsupported_field("topics", v)); }
+        if v >= 8 {
+            w.put_array(flex, &self.groups, |w, x| OffsetFetchRequestGroup::encode(x, w, v))?;
+        } else if !self.groups.is_empty() { return Err(unsupported_field("groups", v)); }
+        if v >= 7 {
+            w.put_bool(self.require_stable);
+        } else if self.require_stable { return Err(unsupported_field("require_stable", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -85,9 +98,7 @@ impl OffsetFetchRequestTopic {
             name: r.string(flex)?,
             partition_indexes: r.array(flex, 4, |r| r.i32())?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -95,9 +106,7 @@ impl OffsetFetchRequestTopic {
         let flex = v >= 6;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partition_indexes, |w, x| { w.put_i32(*x); Ok(()) })?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -206,13 +215,19 @@ impl Message for OffsetFetchResponse {
         let flex = v >= 6;
         let message = Self {
             throttle_time_ms: if v >= 3 { r.i32()? } else { 0 },
-            topics: if v <= 7 { r.array(flex, 2, |r| OffsetFetchResponseTopic::decode(r, v))? } else { Vec::new() },
+            topics: if v <= 7 {
+                r.array(flex, 2, |r| OffsetFetchResponseTopic::decode(r, v))?
+            } else {
+                Vec::new()
+            },
             error_code: if (2..=7).contains(&v) { r.i16()? } else { 0 },
-            groups: if v >= 8 { r.array(flex, 5, |r| OffsetFetchResponseGroup::decode(r, v))? } else { Vec::new() },
+            groups: if v >= 8 {
+                r.array(flex, 5, |r| OffsetFetchResponseGroup::decode(r, v))?
+            } else {
+                Vec::new()
+            },
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -220,12 +235,14 @@ impl Message for OffsetFetchResponse {
         check_encode_version::<Self>(v)?;
         let flex = v >= 6;
         if v >= 3 { w.put_i32(self.throttle_time_ms); }
-        if v <= 7 { w.put_array(flex, &self.topics, |w, x| OffsetFetchResponseTopic::encode(x, w, v))?; } else if !self.topics.is_empty() { return Err(unsupported_field("topics", v)); }
+        if v <= 7 {
+            w.put_array(flex, &self.topics, |w, x| OffsetFetchResponseTopic::encode(x, w, v))?;
+        } else if !self.topics.is_empty() { return Err(unsupported_field("topics", v)); }
         if (2..=7).contains(&v) { w.put_i16(self.error_code); }
-        if v >= 8 { w.put_array(flex, &self.groups, |w, x| OffsetFetchResponseGroup::encode(x, w, v))?; } else if !self.groups.is_empty() { return Err(unsupported_field("groups", v)); }
-        if flex {
-            w.put_uvarint(0);
-        }
+        if v >= 8 {
+            w.put_array(flex, &self.groups, |w, x| OffsetFetchResponseGroup::encode(x, w, v))?;
+        } else if !self.groups.is_empty() { return Err(unsupported_field("groups", v)); }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -246,9 +263,7 @@ impl OffsetFetchResponseTopic {
             name: r.string(flex)?,
             partitions: r.array(flex, 15, |r| OffsetFetchResponsePartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -256,9 +271,7 @@ impl OffsetFetchResponseTopic {
         let flex = v >= 6;
         w.put_string(flex, &self.name)?;
         w.put_array(flex, &self.partitions, |w, x| OffsetFetchResponsePartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -300,9 +313,7 @@ impl OffsetFetchResponsePartition {
             metadata: r.string_or_null(flex)?,
             error_code: r.i16()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -313,9 +324,7 @@ impl OffsetFetchResponsePartition {
         if v >= 5 { w.put_i32(self.committed_leader_epoch); }
         w.put_string_or_null(flex, self.metadata.as_deref())?;
         w.put_i16(self.error_code);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@
 
 use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version};
 
 /// The message, versions 2-4.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +41,7 @@ impl Message for OffsetForLeaderEpochRequest {
             replica_id: if v >= 3 { r.i32()? } else { -2 },
             topics: r.array(flex, 2, |r| OffsetForLeaderTopic::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -51,9 +50,7 @@ impl Message for OffsetForLeaderEpochRequest {
         let flex = v >= 4;
         if v >= 3 { w.put_i32(self.replica_id); }
         w.put_array(flex, &self.topics, |w, x| OffsetForLeaderTopic::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -74,9 +71,7 @@ impl OffsetForLeaderTopic {
             topic: r.string(flex)?,
             partitions: r.array(flex, 12, |r| OffsetForLeaderPartition::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -84,9 +79,7 @@ impl OffsetForLeaderTopic {
         let flex = v >= 4;
         w.put_string(flex, &self.topic)?;
         w.put_array(flex, &self.partitions, |w, x| OffsetForLeaderPartition::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -120,9 +113,7 @@ impl OffsetForLeaderPartition {
             current_leader_epoch: r.i32()?,
             leader_epoch: r.i32()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -131,9 +122,7 @@ impl OffsetForLeaderPartition {
         w.put_i32(self.partition);
         w.put_i32(self.current_leader_epoch);
         w.put_i32(self.leader_epoch);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -163,9 +152,7 @@ impl Message for OffsetForLeaderEpochResponse {
             throttle_time_ms: r.i32()?,
             topics: r.array(flex, 2, |r| OffsetForLeaderTopicResult::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -174,9 +161,7 @@ impl Message for OffsetForLeaderEpochResponse {
         let flex = v >= 4;
         w.put_i32(self.throttle_time_ms);
         w.put_array(flex, &self.topics, |w, x| OffsetForLeaderTopicResult::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -197,9 +182,7 @@ impl OffsetForLeaderTopicResult {
             topic: r.string(flex)?,
             partitions: r.array(flex, 18, |r| EpochEndOffset::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -207,9 +190,7 @@ impl OffsetForLeaderTopicResult {
         let flex = v >= 4;
         w.put_string(flex, &self.topic)?;
         w.put_array(flex, &self.partitions, |w, x| EpochEndOffset::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -247,9 +228,7 @@ impl EpochEndOffset {
             leader_epoch: r.i32()?,
             end_offset: r.i64()?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -259,9 +238,7 @@ impl EpochEndOffset {
         w.put_i32(self.partition);
         w.put_i32(self.leader_epoch);
         w.put_i64(self.end_offset);
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Generated from `protocol/schema/produce.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 use uuid::Uuid;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 3-13.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,9 +40,7 @@ impl Message for ProduceRequest {
             timeout_ms: r.i32()?,
             topic_data: r.array(flex, 1, |r| TopicProduceData::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -52,9 +51,7 @@ impl Message for ProduceRequest {
         w.put_i16(self.acks);
         w.put_i32(self.timeout_ms);
         w.put_array(flex, &self.topic_data, |w, x| TopicProduceData::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -78,9 +75,7 @@ impl TopicProduceData {
             topic_id: if v >= 13 { r.uuid()? } else { Uuid::nil() },
             partition_data: r.array(flex, 5, |r| PartitionProduceData::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -89,9 +84,7 @@ impl TopicProduceData {
         if v <= 12 { w.put_string(flex, &self.name)?; }
         if v >= 13 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partition_data, |w, x| PartitionProduceData::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -112,9 +105,7 @@ impl PartitionProduceData {
             index: r.i32()?,
             records: r.bytes_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -122,9 +113,7 @@ impl PartitionProduceData {
         let flex = v >= 9;
         w.put_i32(self.index);
         w.put_bytes_or_null(flex, self.records.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -158,13 +147,13 @@ impl Message for ProduceResponse {
             node_endpoints: Vec::new(),
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 10 => message.node_endpoints = r.array(flex, 11, |r| NodeEndpoint::decode(r, v))?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 if v >= 10 => message.node_endpoints = r.array(flex, 11, |r| NodeEndpoint::decode(r, v))?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -174,11 +163,13 @@ impl Message for ProduceResponse {
         let flex = v >= 9;
         w.put_array(flex, &self.responses, |w, x| TopicProduceResponse::encode(x, w, v))?;
         w.put_i32(self.throttle_time_ms);
-        if !(v >= 10) && !self.node_endpoints.is_empty() { return Err(unsupported_field("node_endpoints", v)); }
+        if v < 10 && !self.node_endpoints.is_empty() { return Err(unsupported_field("node_endpoints", v)); }
         if flex {
             let has_node_endpoints = v >= 10 && !self.node_endpoints.is_empty();
             w.put_uvarint(u32::from(has_node_endpoints));
-            if has_node_endpoints { w.put_tagged_field(0, |w| { w.put_array(flex, &self.node_endpoints, |w, x| NodeEndpoint::encode(x, w, v))?; Ok(()) })?; }
+            if has_node_endpoints {
+                w.put_tagged_field(0, |w| { w.put_array(flex, &self.node_endpoints, |w, x| NodeEndpoint::encode(x, w, v))?; Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -203,9 +194,7 @@ impl TopicProduceResponse {
             topic_id: if v >= 13 { r.uuid()? } else { Uuid::nil() },
             partition_responses: r.array(flex, 22, |r| PartitionProduceResponse::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -214,9 +203,7 @@ impl TopicProduceResponse {
         if v <= 12 { w.put_string(flex, &self.name)?; }
         if v >= 13 { w.put_uuid(self.topic_id); }
         w.put_array(flex, &self.partition_responses, |w, x| PartitionProduceResponse::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -266,18 +253,22 @@ impl PartitionProduceResponse {
             base_offset: r.i64()?,
             log_append_time_ms: r.i64()?,
             log_start_offset: if v >= 5 { r.i64()? } else { -1 },
-            record_errors: if v >= 8 { r.array(flex, 5, |r| BatchIndexAndErrorMessage::decode(r, v))? } else { Vec::new() },
+            record_errors: if v >= 8 {
+                r.array(flex, 5, |r| BatchIndexAndErrorMessage::decode(r, v))?
+            } else {
+                Vec::new()
+            },
             error_message: if v >= 8 { r.string_or_null(flex)? } else { None },
             current_leader: LeaderIdAndEpoch::default(),
         };
         if flex {
-        r.tagged_fields(|r, tag| {
-            match tag {
-                0 if v >= 10 => message.current_leader = LeaderIdAndEpoch::decode(r, v)?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
+            r.tagged_fields(|r, tag| {
+                match tag {
+                    0 if v >= 10 => message.current_leader = LeaderIdAndEpoch::decode(r, v)?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })?;
         }
         Ok(message)
     }
@@ -289,13 +280,19 @@ impl PartitionProduceResponse {
         w.put_i64(self.base_offset);
         w.put_i64(self.log_append_time_ms);
         if v >= 5 { w.put_i64(self.log_start_offset); }
-        if v >= 8 { w.put_array(flex, &self.record_errors, |w, x| BatchIndexAndErrorMessage::encode(x, w, v))?; }
+        if v >= 8 {
+            w.put_array(flex, &self.record_errors, |w, x| BatchIndexAndErrorMessage::encode(x, w, v))?;
+        }
         if v >= 8 { w.put_string_or_null(flex, self.error_message.as_deref())?; }
-        if !(v >= 10) && self.current_leader != LeaderIdAndEpoch::default() { return Err(unsupported_field("current_leader", v)); }
+        if v < 10 && self.current_leader != LeaderIdAndEpoch::default() {
+            return Err(unsupported_field("current_leader", v));
+        }
         if flex {
             let has_current_leader = v >= 10 && self.current_leader != LeaderIdAndEpoch::default();
             w.put_uvarint(u32::from(has_current_leader));
-            if has_current_leader { w.put_tagged_field(0, |w| { LeaderIdAndEpoch::encode(&self.current_leader, w, v)?; Ok(()) })?; }
+            if has_current_leader {
+                w.put_tagged_field(0, |w| { LeaderIdAndEpoch::encode(&self.current_leader, w, v)?; Ok(()) })?;
+            }
         }
         Ok(())
     }
@@ -317,9 +314,7 @@ impl BatchIndexAndErrorMessage {
             batch_index: r.i32()?,
             batch_index_error_message: r.string_or_null(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -327,9 +322,7 @@ impl BatchIndexAndErrorMessage {
         let flex = v >= 9;
         w.put_i32(self.batch_index);
         w.put_string_or_null(flex, self.batch_index_error_message.as_deref())?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

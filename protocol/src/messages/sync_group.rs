@@ -2,10 +2,11 @@
 //!
 //! Generated from `protocol/schema/sync_group.txt`: do not edit.
 
-use bytestring::ByteString;
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer, check_decode_version, check_encode_version, unsupported_field};
+use crate::wire::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::wire::{check_decode_version, check_encode_version, unsupported_field};
 
 /// The message, versions 0-5.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -47,9 +48,7 @@ impl Message for SyncGroupRequest {
             protocol_name: if v >= 5 { r.string_or_null(flex)? } else { None },
             assignments: r.array(flex, 2, |r| SyncGroupRequestAssignment::decode(r, v))?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -59,13 +58,13 @@ impl Message for SyncGroupRequest {
         w.put_string(flex, &self.group_id)?;
         w.put_i32(self.generation_id);
         w.put_string(flex, &self.member_id)?;
-        if v >= 3 { w.put_string_or_null(flex, self.group_instance_id.as_deref())?; } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
+        if v >= 3 {
+            w.put_string_or_null(flex, self.group_instance_id.as_deref())?;
+        } else if self.group_instance_id.is_some() { return Err(unsupported_field("group_instance_id", v)); }
         if v >= 5 { w.put_string_or_null(flex, self.protocol_type.as_deref())?; }
         if v >= 5 { w.put_string_or_null(flex, self.protocol_name.as_deref())?; }
         w.put_array(flex, &self.assignments, |w, x| SyncGroupRequestAssignment::encode(x, w, v))?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -86,9 +85,7 @@ impl SyncGroupRequestAssignment {
             member_id: r.string(flex)?,
             assignment: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -96,9 +93,7 @@ impl SyncGroupRequestAssignment {
         let flex = v >= 4;
         w.put_string(flex, &self.member_id)?;
         w.put_bytes(flex, &self.assignment)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }
@@ -137,9 +132,7 @@ impl Message for SyncGroupResponse {
             protocol_name: if v >= 5 { r.string_or_null(flex)? } else { None },
             assignment: r.bytes(flex)?,
         };
-        if flex {
-        r.skip_tagged_fields()?;
-        }
+        if flex { r.skip_tagged_fields()?; }
         Ok(message)
     }
 
@@ -151,9 +144,7 @@ impl Message for SyncGroupResponse {
         if v >= 5 { w.put_string_or_null(flex, self.protocol_type.as_deref())?; }
         if v >= 5 { w.put_string_or_null(flex, self.protocol_name.as_deref())?; }
         w.put_bytes(flex, &self.assignment)?;
-        if flex {
-            w.put_uvarint(0);
-        }
+        if flex { w.put_uvarint(0); }
         Ok(())
     }
 }

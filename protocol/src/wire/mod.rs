@@ -7,10 +7,12 @@
 
 mod reader;
 mod records;
+mod versioned;
 mod writer;
 
 pub use reader::Reader;
 pub use records::Records;
+pub use versioned::{decode_versioned, encode_versioned};
 pub use writer::Writer;
 
 #[cfg(test)]

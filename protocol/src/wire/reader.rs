@@ -18,6 +18,9 @@ const MEMORY_PER_BYTE: usize = 8;
 /// Memory that arrays may take in any case, so that small messages are never refused.
 const MEMORY_SLACK: usize = 1 << 20;
 
+/// Kafka's limit for strings, whose lengths were two bytes before they were compact.
+const STRING_BYTES_MAX: usize = i16::MAX as usize;
+
 /// A position in a message and the memory that decoding it may still take.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -156,6 +159,9 @@ impl Reader {
     /// A string or null.
     pub fn string_or_null(&mut self, compact: bool) -> Result<Option<ByteString>, DecodeError> {
         let Some(length) = self.length(compact, false)? else { return Ok(None) };
+        if length > STRING_BYTES_MAX {
+            return Err(DecodeError::InvalidLength(length as i64));
+        }
         let bytes = self.slice(length)?;
         ByteString::try_from(bytes).map(Some).map_err(|_| DecodeError::InvalidUtf8)
     }

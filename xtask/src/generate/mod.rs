@@ -18,9 +18,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 mod emit;
-mod schema;
-
-pub use schema::{Field, File, Message, Versions, parse};
+pub mod schema;
+mod shape;
 
 /// Writes the generated files, or with `check` only reports which of them are stale.
 pub fn run(check: bool) -> Result<(), String> {
@@ -61,12 +60,12 @@ pub fn run_in(protocol: &Path, check: bool) -> Result<(), String> {
 }
 
 /// All generated files as (file name, text), from the schema files in a directory.
-pub fn render(schema: &Path) -> Result<Vec<(String, String)>, String> {
+pub fn render(directory: &Path) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     let mut modules = String::new();
-    for path in files_in(schema, "txt")? {
+    for path in files_in(directory, "txt")? {
         let text = std::fs::read_to_string(&path).map_err(|error| at(&path, &error))?;
-        let file = parse(&text).map_err(|error| format!("{}:{error}", path.display()))?;
+        let file = schema::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?;
         let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let code = emit::file(&file, &module).map_err(|e| format!("{}: {e}", path.display()))?;
         let _ = writeln!(modules, "#[rustfmt::skip]\npub mod {module};");
