@@ -120,8 +120,8 @@ impl BatchBuilder {
         at = put_varlong(&mut start, at + 1, timestamp_delta);
         at = put_varlong(&mut start, at, i64::from(offset_delta));
         at = put_varlong(&mut start, at, nullable_length(key));
-        self.bytes.reserve(MAX_VARINT_BYTES + length);
-        self.bytes.extend_from_slice(&start[..at]);
+        self.bytes.reserve(start.len() + MAX_VARLONG_BYTES + length);
+        self.put_short(&start, at);
         self.bytes.extend_from_slice(key.unwrap_or_default());
         self.put_nullable(value);
         self.put_length(headers.len() as i64);
@@ -176,7 +176,16 @@ impl BatchBuilder {
     fn put_length(&mut self, length: i64) {
         let mut encoded = [0; MAX_VARLONG_BYTES];
         let end = put_varlong(&mut encoded, 0, length);
-        self.bytes.extend_from_slice(&encoded[..end]);
+        self.put_short(&encoded, end);
+    }
+
+    /// Appends the first `count` of a few bytes: copying all of them, a constant number, and dropping the rest
+    /// is much faster than copying a variable number.
+    #[inline]
+    fn put_short<const N: usize>(&mut self, encoded: &[u8; N], count: usize) {
+        let end = self.bytes.len() + count;
+        self.bytes.extend_from_slice(encoded);
+        self.bytes.truncate(end);
     }
 }
 

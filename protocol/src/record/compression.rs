@@ -133,25 +133,33 @@ impl Scratch {
         body: &'a [u8],
     ) -> Result<&'a [u8], CompressionError> {
         let output = &mut self.output;
-        output.restart(body.len(), self.max_decompressed_bytes);
+        output.restart(self.max_decompressed_bytes);
         let result = match compression {
             Compression::None => return Ok(body),
             Compression::Gzip => gzip::decompress(self.codecs.gzip(), body, output),
             Compression::Snappy => snappy::decompress(self.codecs.snappy(), body, output),
-            Compression::Lz4 => lz4::decompress(body, output),
+            Compression::Lz4 => lz4::decompress(self.codecs.lz4(), body, output),
             Compression::Zstd => zstd_frame::decompress(self.codecs.zstd(), body, output),
         };
-        result.map_err(|failure| match failure {
-            Failure::Invalid(reason) => CompressionError::Invalid { codec: compression, reason },
-            Failure::TooLarge => CompressionError::TooLarge { limit: self.max_decompressed_bytes },
-        })?;
+        let result = result.and_then(|()| self.output.check_limit());
+        if let Err(failure) = result {
+            self.release_excess();
+            return Err(match failure {
+                Failure::Invalid(reason) => {
+                    CompressionError::Invalid { codec: compression, reason }
+                }
+                Failure::TooLarge => {
+                    CompressionError::TooLarge { limit: self.max_decompressed_bytes }
+                }
+            });
+        }
         Ok(self.output.filled())
     }
 
     /// Gives back what an unusually large batch made the buffer grow to.
     pub(super) fn release_excess(&mut self) {
         if self.output.buffer.capacity() > KEPT_BYTES_MAX {
-            self.output.buffer = Vec::new();
+            self.output = Output::default();
         }
     }
 }
@@ -195,6 +203,9 @@ fn invalid(reason: impl fmt::Display) -> Failure {
 
 /// A bounded, growing output. The buffer is initialised to its whole length once and only `len` moves, so
 /// that reuse clears nothing.
+///
+/// It may become one byte longer than the limit: a codec that stops at the limit is then told apart from one
+/// that has more to write.
 #[derive(Default)]
 struct Output {
     buffer: Vec<u8>,
@@ -205,39 +216,44 @@ struct Output {
 impl Output {
     /// The least that is worth growing by.
     const STEP_BYTES: usize = 32 * 1024;
+    /// How much larger than its input a first buffer is made.
+    const LIKELY_RATIO: usize = 4;
 
-    fn restart(&mut self, input_bytes: usize, limit: usize) {
+    fn restart(&mut self, limit: usize) {
         self.len = 0;
         self.limit = limit;
-        let likely = input_bytes.saturating_mul(4).clamp(Self::STEP_BYTES, KEPT_BYTES_MAX);
-        let likely = likely.min(limit);
-        if self.buffer.len() < likely {
-            self.buffer.resize(likely, 0);
-        }
     }
 
     fn filled(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 
-    /// Where the next bytes go; shorter than what the limit leaves until [`grow`](Self::grow) is called.
-    fn spare(&mut self) -> &mut [u8] {
-        let end = self.buffer.len().min(self.limit);
-        &mut self.buffer[self.len..end]
+    fn check_limit(&self) -> Result<(), Failure> {
+        if self.len > self.limit { Err(Failure::TooLarge) } else { Ok(()) }
+    }
+
+    /// Where the next bytes go, never empty: makes room for some multiple of `input_bytes` when there is
+    /// none, and fails when the limit leaves none.
+    fn spare(&mut self, input_bytes: usize) -> Result<&mut [u8], Failure> {
+        if self.len == self.buffer.len() {
+            self.grow(input_bytes)?;
+        }
+        Ok(&mut self.buffer[self.len..])
     }
 
     fn advance(&mut self, written: usize) {
         self.len += written;
     }
 
-    /// Makes more room; fails when the limit leaves none.
-    fn grow(&mut self) -> Result<(), Failure> {
-        let now = self.buffer.len();
-        if now >= self.limit {
+    /// Makes more room: twice as much, or what input of this size is likely to need.
+    fn grow(&mut self, input_bytes: usize) -> Result<(), Failure> {
+        let (now, full) = (self.buffer.len(), self.limit.saturating_add(1));
+        if now >= full {
             return Err(Failure::TooLarge);
         }
-        let next = now.saturating_mul(2).max(Self::STEP_BYTES).min(self.limit);
-        self.buffer.resize(next, 0);
+        let likely = input_bytes.saturating_mul(Self::LIKELY_RATIO).min(KEPT_BYTES_MAX);
+        let next = now.saturating_mul(2).max(likely).max(Self::STEP_BYTES);
+        self.resize(if next >= self.limit { full } else { next });
         Ok(())
     }
 
@@ -246,9 +262,14 @@ impl Output {
         let end = self.len.checked_add(bytes).filter(|&end| end <= self.limit);
         let end = end.ok_or(Failure::TooLarge)?;
         if self.buffer.len() < end {
-            let next = end.max(self.buffer.len().saturating_mul(2)).min(self.limit);
-            self.buffer.resize(next, 0);
+            self.resize(end.max(self.buffer.len().saturating_mul(2)).min(self.limit));
         }
         Ok(&mut self.buffer[self.len..end])
+    }
+
+    /// Exactly: left to itself the vector would double what is already at the limit.
+    fn resize(&mut self, bytes: usize) {
+        self.buffer.reserve_exact(bytes - self.buffer.len());
+        self.buffer.resize(bytes, 0);
     }
 }

@@ -287,3 +287,6 @@ fn field<const N: usize>(head: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
 fn set_field<const N: usize>(head: &mut [u8; HEADER_BYTES], at: usize, value: [u8; N]) {
     head[at..at + N].copy_from_slice(&value);
 }
+
+#[cfg(test)]
+mod tests;

@@ -239,3 +239,6 @@ fn take<'a>(bytes: &mut &'a [u8], length: i32) -> Result<&'a [u8], RecordFault> 
     *bytes = rest;
     Ok(taken)
 }
+
+#[cfg(test)]
+mod tests;

@@ -306,7 +306,7 @@ fn check_records(
         rules,
         index: 0,
         min_timestamp: i64::MAX,
-        max_timestamp: i64::MIN,
+        max_timestamp: -1,
         max_timestamp_delta: 0,
         null_keys: Vec::new(),
         has_null_key: false,
@@ -375,3 +375,6 @@ impl RecordCheck<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

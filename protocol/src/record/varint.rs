@@ -105,3 +105,6 @@ fn unzigzag32(value: u32) -> i32 {
 fn unzigzag64(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
+
+#[cfg(test)]
+mod tests;

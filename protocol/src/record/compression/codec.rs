@@ -5,6 +5,7 @@
 pub(super) struct Decoders {
     gzip: Option<Box<flate2::Decompress>>,
     snappy: Option<Box<snap::raw::Decoder>>,
+    lz4: super::lz4::Decoder,
     zstd: Option<zstd::zstd_safe::DCtx<'static>>,
 }
 
@@ -15,6 +16,10 @@ impl Decoders {
 
     pub(super) fn snappy(&mut self) -> &mut snap::raw::Decoder {
         self.snappy.get_or_insert_with(|| Box::new(snap::raw::Decoder::new()))
+    }
+
+    pub(super) fn lz4(&mut self) -> &mut super::lz4::Decoder {
+        &mut self.lz4
     }
 
     pub(super) fn zstd(&mut self) -> &mut zstd::zstd_safe::DCtx<'static> {

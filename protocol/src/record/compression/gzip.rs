@@ -29,8 +29,8 @@ pub(super) fn decompress(
         };
         let mut crc = Crc::new();
         crc.update(&output.filled()[begin..]);
-        let expected = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
-        if *trailer != expected[..] {
+        let expected = u64::from(crc.amount()) << 32 | u64::from(crc.sum());
+        if u64::from_le_bytes(*trailer) != expected {
             return Err(invalid("its checksum or size does not match"));
         }
         if after.is_empty() {
@@ -50,8 +50,7 @@ fn inflate<'a>(
     let mut rest = body;
     loop {
         let (read_before, written_before) = (inflater.total_in(), inflater.total_out());
-        let spare = output.spare();
-        let spare_bytes = spare.len();
+        let spare = output.spare(body.len())?;
         let status = inflater.decompress(rest, spare, FlushDecompress::None).map_err(invalid)?;
         let read = (inflater.total_in() - read_before) as usize;
         let written = (inflater.total_out() - written_before) as usize;
@@ -59,12 +58,8 @@ fn inflate<'a>(
         output.advance(written);
         match status {
             Status::StreamEnd => return Ok(rest),
-            Status::Ok | Status::BufError if written == spare_bytes => output.grow()?,
-            Status::Ok | Status::BufError if rest.is_empty() => return Err(invalid(TRUNCATED)),
-            Status::Ok | Status::BufError if read == 0 && written == 0 => {
-                return Err(invalid("it does not advance"));
-            }
-            Status::Ok | Status::BufError => (),
+            Status::Ok | Status::BufError if read > 0 || written > 0 => (),
+            Status::Ok | Status::BufError => return Err(invalid(TRUNCATED)),
         }
     }
 }

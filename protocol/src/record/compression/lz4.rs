@@ -8,52 +8,91 @@ use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInf
 use super::{Failure, Output, invalid};
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
+/// The descriptor's flag for independent blocks.
+const FLAG_INDEPENDENT: u8 = 1 << 5;
+/// The code of the largest blocks whose buffers are kept.
+const BLOCK_SIZE_256_KIB: u8 = 5;
+/// The longest body that may leave its copy behind.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
-pub(super) fn decompress(body: &[u8], output: &mut Output) -> Result<(), Failure> {
+/// A frame decoder whose buffers are kept for the next frame of the same block layout. The library sizes
+/// them for one layout and relies on that, and after an error it stands in the middle of a frame: in both
+/// cases a new one is made.
+#[derive(Default)]
+pub(super) struct Decoder {
+    kept: Option<(Layout, Box<FrameDecoder<Input>>)>,
+}
+
+/// What the decoder's buffers depend on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    linked: bool,
+    block_size: u8,
+}
+
+pub(super) fn decompress(
+    decoder: &mut Decoder,
+    body: &[u8],
+    output: &mut Output,
+) -> Result<(), Failure> {
     // The decoder would also take the legacy format, which no Kafka client reads.
-    if !body.starts_with(&MAGIC) {
-        return Err(invalid("it does not begin with the magic of a frame"));
-    }
-    let mut decoder = FrameDecoder::new(Input { rest: body, starved: false });
+    let Some([flags, block_size]) =
+        body.strip_prefix(&MAGIC).and_then(|descriptor| descriptor.first_chunk())
+    else {
+        return Err(invalid("it does not begin with a frame's magic and descriptor"));
+    };
+    let linked = flags & FLAG_INDEPENDENT == 0;
+    let layout = Layout { linked, block_size: block_size >> 4 & 7 };
+    let mut frame = match decoder.kept.take() {
+        Some((kept, frame)) if kept == layout => frame,
+        _ => Box::new(FrameDecoder::new(Input::default())),
+    };
+    frame.get_mut().refill(body);
     loop {
-        let spare = output.spare();
-        if spare.is_empty() {
-            // Full: only a further byte, not a full buffer, is a reason to grow or to give up.
-            let mut probe = [0];
-            if decoder.read(&mut probe).map_err(invalid)? == 0 {
-                break;
-            }
-            output.grow()?;
-            output.spare()[0] = probe[0];
-            output.advance(1);
-            continue;
-        }
-        match decoder.read(spare).map_err(invalid)? {
+        match frame.read(output.spare(body.len())?).map_err(invalid)? {
             0 => break,
             written => output.advance(written),
         }
     }
-    let input = decoder.get_ref();
+    let input = frame.get_ref();
     if input.starved {
         return Err(invalid("it ends before its end mark"));
     }
-    if !input.rest.is_empty() {
-        return Err(invalid(format_args!("{} bytes follow its end mark", input.rest.len())));
+    if input.at < input.bytes.len() {
+        let left = input.bytes.len() - input.at;
+        return Err(invalid(format_args!("{left} bytes follow its end mark")));
+    }
+    if layout.block_size <= BLOCK_SIZE_256_KIB && body.len() <= KEPT_BYTES_MAX {
+        decoder.kept = Some((layout, frame));
     }
     Ok(())
 }
 
-/// The body as a reader that remembers whether more was asked for than there is: the decoder takes the end
-/// of its input between two blocks for the end of the frame.
-struct Input<'a> {
-    rest: &'a [u8],
+/// A copy of the body, since a kept decoder cannot borrow. It remembers whether more was asked for than there
+/// is: the decoder takes the end of its input between two blocks for the end of the frame.
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    at: usize,
     starved: bool,
 }
 
-impl Read for Input<'_> {
+impl Input {
+    fn refill(&mut self, body: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(body);
+        self.at = 0;
+        self.starved = false;
+    }
+}
+
+impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.starved |= buffer.len() > self.rest.len();
-        self.rest.read(buffer)
+        let mut rest = &self.bytes[self.at..];
+        self.starved |= buffer.len() > rest.len();
+        let read = rest.read(buffer)?;
+        self.at += read;
+        Ok(read)
     }
 }
 

@@ -18,12 +18,12 @@ pub(super) fn decompress(
     }
     let too_small = (ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize).wrapping_neg();
     loop {
-        match context.decompress(output.spare(), body) {
+        match context.decompress(output.spare(body.len())?, body) {
             Ok(written) => {
                 output.advance(written);
                 return Ok(());
             }
-            Err(code) if code == too_small => output.grow()?,
+            Err(code) if code == too_small => output.grow(body.len())?,
             Err(code) => return Err(invalid(zstd_safe::get_error_name(code))),
         }
     }
