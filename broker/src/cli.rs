@@ -45,7 +45,8 @@ impl Cli {
         let file = self.config.as_deref().map(read).transpose()?;
         let sources = Sources { flags: self.set.clone(), environment, file };
         let current_dir = std::env::current_dir().map_err(|e| {
-            one_error("data.dir", None, format!("needs the current directory: {e}"), "")
+            let remedy = "start the broker in a directory that exists";
+            one_error("data.dir", None, format!("needs the current directory: {e}"), remedy)
         })?;
         Config::load(&sources, &current_dir)
     }

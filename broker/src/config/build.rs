@@ -228,7 +228,7 @@ impl Faults<'_> {
         self.errors.push(ConfigError {
             key: key.to_owned(),
             value: self.settings.get(key).filter(set).map(|setting| setting.value.clone()),
-            place: self.places.get(key).cloned().unwrap_or_else(|| "the defaults".to_owned()),
+            place: self.places.get(key).cloned().unwrap_or_default(),
             problem,
             remedy: remedy.to_owned(),
         });

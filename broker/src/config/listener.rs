@@ -242,7 +242,7 @@ fn parse_advertised(
                  where to connect"
             );
             let remedy =
-                format!("--set advertised.listeners={name}://<host that clients reach>:{port}");
+                format!("add --set advertised.listeners={name}://<host that clients reach>:{port}");
             faults.push(fault(OPTION, problem, &remedy));
         }
         given.push(Advertised { listener: name.clone(), host: host.clone(), port: *port });

@@ -167,11 +167,11 @@ pub struct ConfigError {
     pub key: String,
     /// The value, as written, where there was one.
     pub value: Option<String>,
-    /// Where it stands: `--set`, the environment variable, the file.
+    /// Where it stands: `--set`, the environment variable, the file; empty if nobody wrote it.
     pub place: String,
     /// What is wrong with it.
     pub problem: String,
-    /// What to do; may be empty where the problem already says it.
+    /// What to do about it.
     pub remedy: String,
 }
 
@@ -181,8 +181,10 @@ impl fmt::Display for ConfigError {
         if let Some(value) = &self.value {
             write!(f, " = {value:?}")?;
         }
-        write!(f, " (from {}) {}", self.place, self.problem)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
+        if !self.place.is_empty() {
+            write!(f, " (from {})", self.place)?;
+        }
+        write!(f, " {}; {}", self.problem, self.remedy)
     }
 }
 

@@ -85,7 +85,7 @@ impl Reader<'_> {
     }
 
     fn read_option(&mut self, option: &table::ConfigOption, given: &Given) -> Result<(), Fault> {
-        let value = option.kind.canonical(&given.value).map_err(|e| (e, String::new()))?;
+        let value = option.kind.canonical(&given.value).map_err(|e| (e, option.kind.remedy()))?;
         self.settings.insert(option.name, Setting { value, origin: given.origin });
         self.places.insert(option.name, given.place.clone());
         Ok(())

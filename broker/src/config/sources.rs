@@ -143,7 +143,10 @@ fn flatten(
             remedy: remedy.to_owned(),
         };
         match scalar(value) {
-            None => errors.push(error("is neither text, number, boolean nor a list of these", "")),
+            None => errors.push(error(
+                "is neither text, number, boolean nor a list of these",
+                "put the value in quotes",
+            )),
             Some(_) if given.iter().any(|known| known.key == key) => {
                 errors.push(error("stands twice in the file", "keep one of the two"));
             }

@@ -137,7 +137,8 @@ pub const OPTIONS: &[ConfigOption] = &[
          can read every topic's table location, so open it beyond loopback with care.",
     ),
     option(Section::Storage, "data.dir", Kind::Path, "./strom-data").doc(
-        "The directory of everything the broker keeps. One broker at a time; created when missing.",
+        "The directory of everything the broker keeps: one broker at a time, created when missing. \
+         A relative path counts from where the broker is started, as everywhere here.",
     ),
     option(Section::Storage, "flush.policy", Kind::Choice(&["sync", "os"]), "sync").doc(
         "When acks=all is answered: `sync` after fdatasync (one for all partitions in flight), \

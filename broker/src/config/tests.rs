@@ -180,11 +180,17 @@ const WRONG: &[(&[&str], &[&str])] = &[
     (&["numPartitions=3"], &["did you mean num.partitions?"]),
     (&["banana=3"], &["is not an option", "`strom config` lists"]),
     (&["node.id"], &["node.id", "has no value", "--set node.id=<value>"]),
-    (&["node.id=one"], &["node.id = \"one\" (from --set)", "not a whole number"]),
+    (
+        &["node.id=one"],
+        &[
+            "node.id = \"one\" (from --set)",
+            "not a whole number; write a number from 0 to 2147483647",
+        ],
+    ),
     (&["node.id=-1"], &["below the minimum of 0"]),
     (&["num.partitions=0"], &["below the minimum of 1"]),
-    (&["auto.create.topics.enable=maybe"], &["neither `true` nor `false`"]),
-    (&["flush.policy=never"], &["not one of: sync, os"]),
+    (&["auto.create.topics.enable=maybe"], &["is no boolean; write true or false"]),
+    (&["flush.policy=never"], &["is none of its values; write one of: sync, os"]),
     (&["journal.retention.bytes=lots"], &["not a number of bytes", "10GiB"]),
     (&["journal.retention.bytes=64MiB"], &["journal.file.bytes", "more than half"]),
     (&["connections.max.idle.ms=soon"], &["not a time in milliseconds"]),
@@ -192,7 +198,7 @@ const WRONG: &[(&[&str], &[&str])] = &[
     (&["lake.namespace=My Lake"], &["lake.namespace", "lower-case letters"]),
     (&["lake.warehouse=s3://bucket/x"], &["only local directories"]),
     (&["log.level=loud"], &["not a log filter at \"loud\"", "write info or debug"]),
-    (&["log.format=xml"], &["not one of: auto, text, json"]),
+    (&["log.format=xml"], &["write one of: auto, text, json"]),
     (&["http.address=8081"], &["has no port", "127.0.0.1:8081"]),
     (&["http.address=:8081"], &["has no host", "0.0.0.0:8081"]),
     (&["http.address=::1:8081"], &["without brackets", "[::1]:8081"]),
@@ -218,7 +224,7 @@ const WRONG: &[(&[&str], &[&str])] = &[
     ),
     (
         &["listeners=PLAINTEXT://0.0.0.0:9092"],
-        &["binds every interface", "--set advertised.listeners=PLAINTEXT://<host"],
+        &[" advertised.listeners is missing", "add --set advertised.listeners=PLAINTEXT://<host"],
     ),
     (&["listeners=PLAINTEXT://:9092"], &["binds every interface"]),
     (&["listeners=PLAINTEXT://[::]:9092"], &["binds every interface"]),
@@ -245,6 +251,7 @@ fn each_wrong_setting_is_one_message_with_its_remedy() {
         let message = errors.to_string();
         for part in *parts {
             assert!(message.contains(part), "{flags:?}: {part:?} is missing in {message}");
+            assert!(!errors.0[0].remedy.is_empty(), "{flags:?}: no remedy in {message}");
         }
     }
 }

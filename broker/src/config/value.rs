@@ -42,26 +42,24 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The canonical form of `raw`, or what is wrong with it and what would be right.
+    /// The canonical form of `raw`, or what is wrong with it; what would be right says [`Kind::remedy`].
     pub fn canonical(self, raw: &str) -> Result<String, String> {
         let raw = raw.trim();
         match self {
             Kind::Boolean => match raw.to_ascii_lowercase().as_str() {
                 word @ ("true" | "false") => Ok(word.to_owned()),
-                _ => Err("is neither `true` nor `false`".to_owned()),
+                _ => Err("is no boolean".to_owned()),
             },
             Kind::Integer { min, max } => {
                 let number = raw.parse().map_err(|_| "is not a whole number".to_owned())?;
                 bounded(number, min, max, "")
             }
             Kind::Bytes { min, max } => {
-                let number = with_unit(raw, &BYTE_UNITS)
-                    .ok_or("is not a number of bytes (examples: 1048576, 512MiB, 10GiB)")?;
+                let number = with_unit(raw, &BYTE_UNITS).ok_or("is not a number of bytes")?;
                 bounded(number, min, max, " bytes")
             }
             Kind::Milliseconds { min, max } => {
-                let number = with_unit(raw, &TIME_UNITS)
-                    .ok_or("is not a time in milliseconds (examples: 3000, 3s, 10min, 7d)")?;
+                let number = with_unit(raw, &TIME_UNITS).ok_or("is not a time in milliseconds")?;
                 bounded(number, min, max, " ms")
             }
             Kind::Choice(words) => {
@@ -69,11 +67,26 @@ impl Kind {
                 if words.contains(&lower.as_str()) {
                     Ok(lower)
                 } else {
-                    Err(format!("is not one of: {}", words.join(", ")))
+                    Err("is none of its values".to_owned())
                 }
             }
             Kind::List => Ok(list(raw).collect::<Vec<_>>().join(",")),
             Kind::Address | Kind::Path | Kind::Text => Ok(raw.to_owned()),
+        }
+    }
+
+    /// What to write instead of a wrong value.
+    pub fn remedy(self) -> String {
+        match self {
+            Kind::Boolean => "write true or false".to_owned(),
+            Kind::Integer { min, max } => format!("write a number from {min} to {max}"),
+            Kind::Bytes { .. } => "write a size, as 1048576, 512MiB or 10GiB".to_owned(),
+            Kind::Milliseconds { .. } => "write a time, as 3000, 3s, 10min or 7d".to_owned(),
+            Kind::Choice(words) => format!("write one of: {}", words.join(", ")),
+            Kind::List => "write a list with commas".to_owned(),
+            Kind::Address => "write host:port".to_owned(),
+            Kind::Path => "write a path".to_owned(),
+            Kind::Text => "write some text".to_owned(),
         }
     }
 
@@ -159,7 +172,7 @@ mod tests {
         let time = Kind::Milliseconds { min: 0, max: i64::MAX };
         let rows: &[(Kind, &str, Result<&str, &str>)] = &[
             (Kind::Boolean, " TRUE ", Ok("true")),
-            (Kind::Boolean, "yes", Err("neither `true` nor `false`")),
+            (Kind::Boolean, "yes", Err("no boolean")),
             (Kind::Integer { min: 0, max: 9 }, "9", Ok("9")),
             (Kind::Integer { min: 0, max: 9 }, "10", Err("above the maximum of 9")),
             (Kind::Integer { min: 0, max: 9 }, "-1", Err("below the minimum of 0")),
@@ -175,7 +188,7 @@ mod tests {
             (time, "10min", Ok("600000")),
             (time, "", Err("not a time")),
             (Kind::Choice(&["sync", "os"]), "OS", Ok("os")),
-            (Kind::Choice(&["sync", "os"]), "fast", Err("not one of: sync, os")),
+            (Kind::Choice(&["sync", "os"]), "fast", Err("none of its values")),
             (Kind::List, " a , ,b,", Ok("a,b")),
         ];
         for (kind, raw, expected) in rows {
