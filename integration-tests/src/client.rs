@@ -19,7 +19,8 @@ pub enum Client {
 }
 
 impl Client {
-    pub const ALL: [Client; 3] = [Client::Kcat, Client::Java, Client::Confluent];
+    pub const ALL: [Client; 5] =
+        [Client::Kcat, Client::Java, Client::Confluent, Client::FranzGo, Client::Kafkajs];
 
     /// Starts it in a process of its own.
     pub fn start(self, bootstrap: &str) -> Session {
@@ -44,6 +45,7 @@ impl Client {
             Client::Kafkajs => {
                 let mut command = Command::new("node");
                 command.arg(format!("{clients}/node/driver.js"));
+                command.env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
                 command.env("NODE_PATH", installed("node").join("node_modules"));
                 command
             }
@@ -88,6 +90,11 @@ impl Client {
         self != Client::Kafkajs
     }
 
+    /// Whether it can produce a header whose value is null.
+    pub fn produces_null_headers(self) -> bool {
+        self != Client::Kafkajs
+    }
+
     /// Whether keys and headers may hold zero bytes: kcat takes them from its command line, and
     /// prints headers as C strings.
     pub fn passes_zero_bytes(self) -> bool {
@@ -98,8 +105,8 @@ impl Client {
     pub fn assignors(self) -> &'static [&'static str] {
         match self {
             Client::Kcat => &[],
-            Client::Kafkajs => &["range"],
-            Client::Java | Client::Confluent | Client::FranzGo => &["range", "cooperative"],
+            Client::Kafkajs => &["eager"],
+            Client::Java | Client::Confluent | Client::FranzGo => &["eager", "cooperative"],
         }
     }
 }

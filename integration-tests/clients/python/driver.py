@@ -173,7 +173,7 @@ class Member:
             "heartbeat.interval.ms": 300,
             "topic.metadata.refresh.interval.ms": 1000,
             "partition.assignment.strategy": {
-                "range": "range",
+                "eager": "range",
                 "cooperative": "cooperative-sticky",
             }[command["assignor"]],
         }

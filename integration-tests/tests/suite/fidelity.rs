@@ -22,6 +22,16 @@ fn records_of_confluent_kafka_are_read_back_by_every_client() {
     check(Client::Confluent);
 }
 
+#[test]
+fn records_of_franz_go_are_read_back_by_every_client() {
+    check(Client::FranzGo);
+}
+
+#[test]
+fn records_of_kafkajs_are_read_back_by_every_client() {
+    check(Client::Kafkajs);
+}
+
 fn check(producer: Client) {
     let bootstrap = broker::shared().bootstrap();
     let expected = expected(producer, delicate_records());
@@ -88,6 +98,11 @@ fn expected(producer: Client, mut records: Vec<Record>) -> Vec<Record> {
         }
         if !producer.orders_headers() {
             group_headers(record);
+        }
+        if !producer.produces_null_headers() {
+            for (_, value) in &mut record.headers {
+                value.get_or_insert_default();
+            }
         }
         if !producer.passes_zero_bytes() {
             end_headers_at_zero(record);
