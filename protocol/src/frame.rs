@@ -57,6 +57,7 @@ pub fn encode_response(
     version: i16,
     body: &Response,
 ) -> Result<Vec<Bytes>, EncodeError> {
+    assert_eq!(body.api_key(), key, "the response answers another request");
     let mut writer = Writer::with_capacity(RESPONSE_BYTES_GUESS);
     writer.put_i32(0);
     writer.put_i32(correlation_id);
