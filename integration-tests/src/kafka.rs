@@ -22,17 +22,28 @@ pub fn start(
     options: &[(String, String)],
     address: Option<&str>,
 ) -> (Guarded, String) {
+    prepare(data, options, address);
+    launch(data, log, "-Xmx512m")
+}
+
+/// Writes the configuration and formats the data folder, unless that has been done.
+pub fn prepare(data: &Path, options: &[(String, String)], address: Option<&str>) {
     let properties = data.join("server.properties");
     if !properties.exists() {
         let address = address.map_or_else(free_address, str::to_string);
         std::fs::write(&properties, render(data, &address, options)).unwrap();
         format_storage(&properties);
     }
+}
+
+/// Starts Kafka on a prepared data folder with the given heap option, and waits until it answers.
+pub fn launch(data: &Path, log: &Path, heap: &str) -> (Guarded, String) {
+    let properties = data.join("server.properties");
     let text = std::fs::read_to_string(&properties).unwrap();
     let address =
         text.lines().find_map(|line| line.strip_prefix("# address ")).unwrap().to_string();
     let mut command = java();
-    command.args(["-Xms128m", "-Xmx512m", "kafka.Kafka"]).arg(&properties);
+    command.args(["-Xms128m", heap, "kafka.Kafka"]).arg(&properties);
     let mut process = Guarded::start(&mut command, log);
     wait_for("Apache Kafka to answer", Duration::from_secs(60), || {
         if let Some(status) = process.ended() {

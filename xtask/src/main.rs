@@ -3,6 +3,7 @@
 //! Std and clap only, so that the first command of a fresh checkout starts within seconds.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
+mod bench;
 mod checkout;
 mod ci;
 mod doctor;
@@ -37,6 +38,12 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Compares the release broker with Apache Kafka on this machine
+    Bench {
+        /// Three smaller runs per case instead of five: about five minutes
+        #[arg(long)]
+        short: bool,
+    },
     /// Format, lints, licences, documentation, then all tests
     Ci,
     /// Checks that this machine has what building and testing need
@@ -69,6 +76,7 @@ fn run(task: Task) -> Result<(), String> {
     let checkout = Checkout::find()?;
     match task {
         Task::Test { against, only } => test::run_tests(&checkout, against, only.as_deref()),
+        Task::Bench { short } => bench::run_bench(&checkout, short),
         Task::Ci => ci::run_all(&checkout),
         Task::Doctor => {
             let problems = doctor::problems(|found| println!("ok: {found}"));
