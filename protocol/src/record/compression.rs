@@ -17,6 +17,8 @@ mod zstd_frame;
 
 use std::fmt;
 
+pub(super) use lz4::blocks_are_linked as lz4_blocks_are_linked;
+
 /// The codec of a batch's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compression {

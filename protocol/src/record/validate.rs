@@ -3,6 +3,7 @@
 //! The cheap and decisive checks come first (framing, magic, CRC, the head's own consistency), then one pass
 //! over the records. What the topic's configuration decides is passed in as [`ProduceRules`].
 
+use super::compression::lz4_blocks_are_linked;
 use super::reader::visit_plain;
 use super::{
     BatchError, BatchHeader, Compression, HEADER_BYTES, Record, Scratch, VisitError, crc_of,
@@ -85,6 +86,9 @@ pub enum BatchFault {
     /// zstd in a request whose version does not have it.
     #[error("zstd needs Produce version 7 or later")]
     ZstdNotAllowed,
+    /// LZ4 blocks that refer to each other, which Kafka and its Java consumers cannot read.
+    #[error("lz4 frames with linked blocks are not supported, write independent blocks")]
+    Lz4LinkedBlocks,
     /// A base offset other than 0: offsets are the broker's to give.
     #[error("record batch has base offset {0}, producers send 0")]
     BaseOffset(i64),
@@ -188,6 +192,7 @@ impl BatchFault {
                 | BatchError::Record { .. }
                 | BatchError::TrailingBytes(_),
             )
+            | BatchFault::Lz4LinkedBlocks
             | BatchFault::BaseOffset(_)
             | BatchFault::Control
             | BatchFault::TransactionalWithoutProducerId
@@ -234,6 +239,9 @@ pub fn validate_produced(
     let header = check_framing(records)?;
     let compression = check_header(&header, rules)?;
     let body = &records[HEADER_BYTES..];
+    if compression == Compression::Lz4 && lz4_blocks_are_linked(body) {
+        return Err(BatchFault::Lz4LinkedBlocks);
+    }
     let plain = scratch.decompress(compression, body).map_err(BatchError::Decompress)?;
     let result = check_records(header, plain, rules);
     scratch.release_excess();

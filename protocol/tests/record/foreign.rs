@@ -2,8 +2,9 @@
 //! and frames of the `lz4`, `zstd` and `gzip` tools, which are the libraries that librdkafka links.
 
 use strom_protocol::record::{
-    BatchBuilder, Compression, ControlRecord, EndTransactionMarker, HEADER_BYTES, ProduceRules,
-    Scratch, control_batch, crc_of, validate_produced, visit,
+    BatchBuilder, BatchFault, Compression, ControlRecord, EndTransactionMarker, FaultClass,
+    HEADER_BYTES, ProduceRules, Scratch, control_batch, crc_of, crc_of_parts, validate_produced,
+    visit,
 };
 
 use crate::{Owned, build, header_of, read_all};
@@ -130,4 +131,18 @@ fn concatenated_frames_are_read() {
     let twice =
         scratch.decompress(Compression::Snappy, &[stream, stream].concat()).unwrap().to_vec();
     assert_eq!(twice, [&once[..], &once[..]].concat());
+}
+
+#[test]
+fn linked_lz4_blocks_are_refused_from_producers_as_kafka_does() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(0, None, None, &[]);
+    let mut header = header_of(&builder.build());
+    let body = include_bytes!("data/linked.lz4");
+    header.attributes = header.attributes.with_compression(Compression::Lz4);
+    header.batch_length = 49 + body.len() as i32;
+    header.crc = crc_of_parts(&header.encode(), body);
+    let batch = [&header.encode()[..], body].concat();
+    let fault = validate_produced(&batch, &ProduceRules::ANY, &mut Scratch::new()).unwrap_err();
+    assert_eq!((&fault, fault.class()), (&BatchFault::Lz4LinkedBlocks, FaultClass::InvalidRecord));
 }

@@ -30,19 +30,27 @@ struct Layout {
     block_size: u8,
 }
 
+impl Layout {
+    fn of(body: &[u8]) -> Option<Layout> {
+        let [flags, block_size] = *body.strip_prefix(&MAGIC)?.first_chunk()?;
+        Some(Layout { linked: flags & FLAG_INDEPENDENT == 0, block_size: block_size >> 4 & 7 })
+    }
+}
+
+/// Whether the body is a frame whose blocks refer to earlier ones. They are decompressed here, but not by
+/// Kafka or its Java consumers ("Dependent block stream is unsupported", 4.3.1).
+pub(in crate::record) fn blocks_are_linked(body: &[u8]) -> bool {
+    Layout::of(body).is_some_and(|layout| layout.linked)
+}
+
 pub(super) fn decompress(
     decoder: &mut Decoder,
     body: &[u8],
     output: &mut Output,
 ) -> Result<(), Failure> {
     // The decoder would also take the legacy format, which no Kafka client reads.
-    let Some([flags, block_size]) =
-        body.strip_prefix(&MAGIC).and_then(|descriptor| descriptor.first_chunk())
-    else {
-        return Err(invalid("it does not begin with a frame's magic and descriptor"));
-    };
-    let linked = flags & FLAG_INDEPENDENT == 0;
-    let layout = Layout { linked, block_size: block_size >> 4 & 7 };
+    let layout = Layout::of(body)
+        .ok_or_else(|| invalid("it does not begin with a frame's magic and descriptor"))?;
     let mut frame = match decoder.kept.take() {
         Some((kept, frame)) if kept == layout => frame,
         _ => Box::new(FrameDecoder::new(Input::default())),
