@@ -50,8 +50,11 @@ fn survive(flush_policy: &str, kills: usize) {
 
     let stop = AtomicBool::new(false);
     let committed = Mutex::new(BTreeMap::new());
-    let loaders: Vec<Loader> =
-        CODECS.iter().enumerate().map(|(index, codec)| Loader::new(index, codec, &bootstrap)).collect();
+    let loaders: Vec<Loader> = CODECS
+        .iter()
+        .enumerate()
+        .map(|(index, codec)| Loader::new(index, codec, &bootstrap))
+        .collect();
     std::thread::scope(|scope| {
         let stopper = StopOnDrop(&stop);
         for loader in &loaders {
@@ -67,7 +70,11 @@ fn survive(flush_policy: &str, kills: usize) {
             broker.kill();
             let began = Instant::now();
             broker.start_again();
-            println!("kill {kill}: {} acknowledged, up again in {:?}", acknowledged(&loaders), began.elapsed());
+            println!(
+                "kill {kill}: {} acknowledged, up again in {:?}",
+                acknowledged(&loaders),
+                began.elapsed()
+            );
         }
         let before = committed.lock().unwrap().clone();
         wait_for("a commit after the last kill", PATIENCE, || {

@@ -2,7 +2,31 @@
 //! it shares one broker and one link step.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+/// One test per client, named after it: `with_clients!(check; kcat java)` calls
+/// `check(Client::Kcat)` in the test `kcat`.
+macro_rules! with_clients {
+    ($check:path; $($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            $check(strom_integration_tests::client::Client::by_name(stringify!($name)));
+        })+
+    };
+}
+pub(crate) use with_clients;
+
+mod admin;
 mod crash;
+mod delivery;
 mod engines;
 mod fidelity;
+mod groups;
+mod hostile;
 mod records;
+mod refusals;
+mod refused_starts;
+mod restart;
+mod seek;
+mod static_members;
+mod tidy;
+mod tools;
+mod wire;
