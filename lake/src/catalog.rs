@@ -95,7 +95,7 @@ pub struct LoadedTable {
     pub metadata_location: String,
     /// Its content.
     pub metadata: Arc<TableMetadata>,
-    /// `strom.fresh`, `strom.offsets`.
+    /// `strom.fresh`, `strom.offsets`, and what clients insist on.
     pub config: BTreeMap<String, String>,
     /// Changes whenever the table, or how far it reaches, does.
     pub version: String,
@@ -291,6 +291,8 @@ fn describe(committed: &Committed, is_fresh: bool) -> LoadedTable {
         config: BTreeMap::from([
             ("strom.fresh".to_string(), is_fresh.to_string()),
             (commit::OFFSETS.to_string(), commit::offsets_json(offsets)),
+            // DuckDB 1.5 refuses a table whose config has any key but no region.
+            ("client.region".to_string(), "local".to_string()),
         ]),
         version: format!("{}-{}-{is_fresh}", pointer.table_uuid.simple(), pointer.commit),
     }

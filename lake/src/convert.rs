@@ -104,12 +104,12 @@ impl Columns {
     }
 
     /// Appends one record. `timestamp_ms` is the record's own or the log append time.
-    pub fn append(&mut self, partition: i32, offset: i64, timestamp_ms: Option<i64>, r: &Record) {
+    pub fn append(&mut self, partition: i32, offset: i64, timestamp_ms: i64, r: &Record) {
         self.key.append_option(r.key);
         self.value.append_option(r.value);
         self.partition.push(partition);
         self.offset.push(offset);
-        self.timestamp.append_option(timestamp_ms.and_then(micros));
+        self.timestamp.append_option(micros(timestamp_ms));
         self.bytes += r.key.map_or(0, <[u8]>::len) + r.value.map_or(0, <[u8]>::len);
         for (key, value) in r.headers.iter() {
             match std::str::from_utf8(key) {
@@ -162,18 +162,13 @@ pub fn convert<E>(
     if header.attributes.is_control() {
         return Ok(0);
     }
-    let log_append_time = header.attributes.is_log_append_time();
     let mut rows = 0;
     let visited = record::visit(header, batch.body, scratch, |r| {
         let offset = header.base_offset + i64::from(r.offset_delta);
         if !batch.offsets.contains(&offset) {
             return Ok(());
         }
-        let timestamp = if log_append_time {
-            Some(header.max_timestamp)
-        } else {
-            header.base_timestamp.checked_add(r.timestamp_delta)
-        };
+        let timestamp = header.timestamp_of(r.timestamp_delta);
         columns.append(batch.partition, offset, timestamp, &r);
         rows += 1;
         if columns.is_full() { sink(columns) } else { Ok(()) }

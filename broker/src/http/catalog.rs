@@ -1,9 +1,8 @@
 //! `/iceberg`: the Iceberg REST catalog over HTTP, read path.
 //!
 //! Translation only: paths and queries in, [`strom_lake::Catalog`] asked, its answers and errors
-//! out in the specification's JSON. What is served is one table, [`ENDPOINTS`], from which
-//! `/v1/config` tells clients; every other known endpoint of the specification writes, and is
-//! refused with 403 and a reason. A load compares `If-None-Match` after the flush, never before.
+//! out in the specification's JSON. Everything that writes is refused with 403 and a reason; views
+//! are answered as absent. A load compares `If-None-Match` after the flush, never before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +16,11 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use strom_lake::{CatalogError, Lake, Page};
 
-/// What `/v1/config` lists: an endpoint is here if and only if it is served.
-const ENDPOINTS: [&str; 10] = [
+/// What `/v1/config` lists: what is served, and the writes that are refused. The latter are here
+/// because Java clients refuse on their own what is not, and their users would never read our
+/// reason. Views are not: a client that does not see them asks for none, which saves a round trip
+/// per query.
+const ENDPOINTS: [&str; 15] = [
     "GET /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
     "HEAD /v1/{prefix}/namespaces/{namespace}",
@@ -26,9 +28,15 @@ const ENDPOINTS: [&str; 10] = [
     "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
-    "GET /v1/{prefix}/namespaces/{namespace}/views",
-    "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",
-    "HEAD /v1/{prefix}/namespaces/{namespace}/views/{view}",
+    // Refused.
+    "POST /v1/{prefix}/namespaces",
+    "DELETE /v1/{prefix}/namespaces/{namespace}",
+    "POST /v1/{prefix}/namespaces/{namespace}/properties",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/register",
+    "POST /v1/{prefix}/tables/rename",
 ];
 
 /// Separates the levels of a namespace in paths, as `/v1/config` tells (percent-encoded there).
