@@ -1,5 +1,7 @@
 //! What decoding may cost in memory, measured by counting allocations.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use allocation_counter::measure;

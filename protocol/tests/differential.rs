@@ -4,6 +4,8 @@
 //! The bytes come from `support::values`, which knows only the schema; that the schema is Kafka's
 //! is checked field by field in `schema_oracle.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Size prefix and headers: ours against kafka-protocol's for every served API and version.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey as TheirKey, RequestHeader as TheirHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};

@@ -1,5 +1,7 @@
 //! The checked-in generated code is what the generator makes of the checked-in schema.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! Bytes written by Apache Kafka 4.3.1's own classes (`org.apache.kafka.common.message.*Data`),
 //! above all for the versions that kafka-protocol lacks.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use strom_protocol::messages::{

@@ -2,6 +2,8 @@
 //!
 //! What it may cost in memory is measured in `allocation.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use bytes::Bytes;

@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask test` fetches the jar and sets `STROM_KAFKA_CLIENTS_JAR`.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::io::Read;

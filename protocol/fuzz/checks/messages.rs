@@ -6,8 +6,11 @@ use strom_protocol::api::{ApiKey, Request, Response, SERVED};
 use strom_protocol::frame;
 use strom_protocol::wire::{Reader, Writer};
 
-/// A check, and the directory of its corpus in `fuzz/corpus`.
-pub const ALL: &[(&str, fn(&[u8]))] =
+/// Takes any bytes and panics when something is wrong with us.
+pub type Check = fn(&[u8]);
+
+/// The checks, each behind the directory of its corpus in `fuzz/corpus`.
+pub const ALL: &[(&str, Check)] =
     &[("request_frame", request_frame), ("response_body", response_body)];
 
 /// A request as it arrives behind its size prefix. What can be read must be written and read again

@@ -10,11 +10,18 @@ pub struct Values {
     state: u64,
     /// How often lists are filled and nullable fields are not null: 0 never, 100 always.
     fill_percent: u64,
+    version: i16,
+    flexible: bool,
 }
 
 impl Values {
     pub fn new(seed: u64, fill_percent: u64) -> Self {
-        Values { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, fill_percent }
+        Values {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            fill_percent,
+            version: 0,
+            flexible: false,
+        }
     }
 
     pub fn next(&mut self) -> u64 {
@@ -30,27 +37,29 @@ impl Values {
 
     /// The bytes of one message.
     pub fn message(&mut self, schema: &Message, version: i16) -> Vec<u8> {
-        let flexible = within(schema.flexible, version);
+        self.version = version;
+        self.flexible = within(schema.flexible, version);
         let mut out = Vec::new();
-        self.fields(&schema.fields, version, flexible, &mut out);
+        self.fields(&schema.fields, &mut out);
         out
     }
 
-    fn fields(&mut self, fields: &[Field], version: i16, flexible: bool, out: &mut Vec<u8>) {
+    fn fields(&mut self, fields: &[Field], out: &mut Vec<u8>) {
         let mut tagged: Vec<(u32, Vec<u8>)> = Vec::new();
+        let version = self.version;
         for field in fields.iter().filter(|field| within(field.versions, version)) {
             match field.tag {
-                None => self.field(field, version, flexible, out),
+                None => self.field(field, out),
                 // A default is never written in a tagged field: leave it out or set it.
                 Some((tag, _)) if self.is_filled() => {
                     let mut value = Vec::new();
-                    self.set_field(field, version, flexible, &mut value);
+                    self.set_field(field, &mut value);
                     tagged.push((tag, value));
                 }
                 Some(_) => {}
             }
         }
-        if flexible {
+        if self.flexible {
             tagged.sort_by_key(|(tag, _)| *tag);
             uvarint(out, tagged.len() as u64);
             for (tag, value) in tagged {
@@ -62,14 +71,14 @@ impl Values {
     }
 
     /// A field that may be empty or null.
-    fn field(&mut self, field: &Field, version: i16, flexible: bool, out: &mut Vec<u8>) {
-        let is_null = within(field.nullable, version) && !self.is_filled();
+    fn field(&mut self, field: &Field, out: &mut Vec<u8>) {
+        let is_null = within(field.nullable, self.version) && !self.is_filled();
         let is_array = field.kind.starts_with("[]");
         if is_null {
             match field.kind.as_str() {
-                "string" if !flexible => out.extend((-1i16).to_be_bytes()),
-                "string" | "bytes" | "records" if flexible => out.push(0),
-                _ if is_array && flexible => out.push(0),
+                "string" if !self.flexible => out.extend((-1i16).to_be_bytes()),
+                "string" | "bytes" | "records" if self.flexible => out.push(0),
+                _ if is_array && self.flexible => out.push(0),
                 "bytes" | "records" => out.extend((-1i32).to_be_bytes()),
                 _ if is_array => out.extend((-1i32).to_be_bytes()),
                 _ => out.push(0xff),
@@ -77,38 +86,31 @@ impl Values {
             return;
         }
         if is_array && !self.is_filled() {
-            length(out, flexible, 0, 4);
+            length(out, self.flexible, 0, 4);
             return;
         }
         let is_struct = !is_array && !field.fields.is_empty();
-        if is_struct && within(field.nullable, version) {
+        if is_struct && within(field.nullable, self.version) {
             out.push(1);
         }
-        self.set_field(field, version, flexible, out);
+        self.set_field(field, out);
     }
 
     /// A field with a value other than its default.
-    fn set_field(&mut self, field: &Field, version: i16, flexible: bool, out: &mut Vec<u8>) {
+    fn set_field(&mut self, field: &Field, out: &mut Vec<u8>) {
         match field.kind.strip_prefix("[]") {
-            None => self.element(&field.kind, field, version, flexible, out),
+            None => self.element(&field.kind, field, out),
             Some(kind) => {
                 let count = 1 + self.next() % 3;
-                length(out, flexible, count, 4);
+                length(out, self.flexible, count, 4);
                 for _ in 0..count {
-                    self.element(kind, field, version, flexible, out);
+                    self.element(kind, field, out);
                 }
             }
         }
     }
 
-    fn element(
-        &mut self,
-        kind: &str,
-        field: &Field,
-        version: i16,
-        flexible: bool,
-        out: &mut Vec<u8>,
-    ) {
+    fn element(&mut self, kind: &str, field: &Field, out: &mut Vec<u8>) {
         let number = (self.next() % 0x7fff_fffe + 1).to_be_bytes();
         match kind {
             "bool" => out.push(u8::from(field.default != "true")),
@@ -123,15 +125,15 @@ impl Values {
             "string" => {
                 let words = ["a", "events", "größe", "consumer-1", "日本"];
                 let word = words[(number[7] % 5) as usize];
-                length(out, flexible, word.len() as u64, 2);
+                length(out, self.flexible, word.len() as u64, 2);
                 out.extend(word.as_bytes());
             }
             "bytes" | "records" => {
                 let count = 1 + u64::from(number[7]);
-                length(out, flexible, count, 4);
+                length(out, self.flexible, count, 4);
                 out.extend((0..count).map(|index| index as u8 ^ number[6]));
             }
-            _ => self.fields(&field.fields, version, flexible, out),
+            _ => self.fields(&field.fields, out),
         }
     }
 }
