@@ -25,6 +25,7 @@ pub use create::{CreateTopic, Limits, ManualAssignment};
 pub use name::{TOPIC_NAME_BYTES_MAX, check_topic_name, names_collide};
 pub use record::{ClusterRecord, ClusterRecordError};
 pub use topic::Topic;
+use topic_config::ConfigRow;
 
 /// Why a request about a topic is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,16 @@ impl Cluster {
     /// Partitions of all topics.
     pub fn partitions(&self) -> usize {
         self.partitions
+    }
+
+    /// What holds for a topic, from its own options, the broker's and the defaults.
+    pub fn effective(&self, topic: &Topic) -> topic_config::Effective {
+        topic_config::effective(topic, &self.defaults.topic_defaults)
+    }
+
+    /// The DescribeConfigs rows of a topic, for `names` or for every option.
+    pub fn describe(&self, topic: &Topic, names: Option<&[String]>) -> Vec<ConfigRow> {
+        topic_config::describe(topic, &self.defaults.topic_defaults, names)
     }
 
     /// Decides about a new topic; nothing changes until the record is applied.

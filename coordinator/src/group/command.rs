@@ -57,8 +57,8 @@ pub struct Join {
     pub client_host: ByteString,
     /// How long the member may be silent, in milliseconds.
     pub session_timeout_ms: i32,
-    /// How long a rebalance waits for this member; negative (JoinGroup v0) means the session
-    /// timeout.
+    /// How long a rebalance waits for this member; not positive (JoinGroup v0) means the
+    /// session timeout.
     pub rebalance_timeout_ms: i32,
     /// The kind of group: `consumer`, `connect`, `sr`, anything.
     pub protocol_type: ByteString,

@@ -26,6 +26,9 @@ mod state;
 mod step;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::{
     Command, Commit, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, Leave,
     LeaveMember, ListFilter, Protocol, Sync, SyncAssignment, Token,

@@ -64,7 +64,9 @@ pub(super) fn commit(
                 };
                 let committed = CommittedOffset {
                     offset: partition.offset,
-                    leader_epoch: partition.leader_epoch,
+                    // The format of an offset with an expiry has no leader epoch, and neither have
+                    // the request versions that give one.
+                    leader_epoch: expire_timestamp_ms.map_or(partition.leader_epoch, |_| -1),
                     metadata,
                     commit_timestamp_ms: step.now_ms,
                     expire_timestamp_ms,

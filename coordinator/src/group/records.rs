@@ -24,8 +24,8 @@ const OFFSET_VALUE_VERSION: i16 = 3;
 const OFFSET_VALUE_WITH_EXPIRY_VERSION: i16 = 1;
 const GROUP_VALUE_VERSION: i16 = 3;
 
-/// The longest string that these formats can hold, in bytes. Requests with longer ones are
-/// refused before they become records.
+/// The longest string that these formats can hold, in bytes; decoding gives no longer ones either.
+/// Requests with longer ones are refused before they become records.
 pub(super) const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// One change of durable group state; without a value it removes what its key names.
@@ -102,7 +102,7 @@ pub struct MemberMetadata {
     pub client_id: ByteString,
     /// Its address.
     pub client_host: ByteString,
-    /// Its rebalance timeout, -1 in records of version 0.
+    /// Its rebalance timeout.
     pub rebalance_timeout_ms: i32,
     /// Its session timeout.
     pub session_timeout_ms: i32,
@@ -127,15 +127,6 @@ impl GroupMetadata {
         });
         members.sum()
     }
-
-    fn strings(&self) -> impl Iterator<Item = &ByteString> {
-        let own = [Some(&self.protocol_type), self.protocol.as_ref(), self.leader.as_ref()];
-        let members = self.members.iter().flat_map(|m| {
-            let fixed = [&m.member_id, &m.client_id, &m.client_host];
-            fixed.into_iter().chain(m.group_instance_id.as_ref())
-        });
-        own.into_iter().flatten().chain(members)
-    }
 }
 
 /// Why a record cannot be read.
@@ -147,9 +138,6 @@ pub enum RecordError {
     /// A record that nobody can have written.
     #[error("group record cannot be decoded: {0}")]
     Malformed(#[from] DecodeError),
-    /// A string that could not be written back.
-    #[error("group record has a string of more than {STRING_BYTES_MAX} bytes")]
-    StringTooLong,
 }
 
 impl GroupRecord {
@@ -184,10 +172,6 @@ impl GroupRecord {
                 let key = OffsetCommitKey::decode(&mut reader, version)?;
                 let committed = value.map(decode_versioned).transpose()?;
                 let committed = committed.map(committed_offset);
-                let is_long = |c: &CommittedOffset| c.metadata.len() > STRING_BYTES_MAX;
-                if committed.as_ref().is_some_and(is_long) {
-                    return Err(RecordError::StringTooLong);
-                }
                 let key =
                     OffsetKey { group_id: key.group, topic: key.topic, partition: key.partition };
                 Ok(GroupRecord::Offset { key, committed })
@@ -196,10 +180,6 @@ impl GroupRecord {
                 let key = GroupMetadataKey::decode(&mut reader, version)?;
                 let metadata = value.map(decode_versioned).transpose()?;
                 let metadata = metadata.map(group_metadata);
-                let is_long = |m: &GroupMetadata| m.strings().any(|s| s.len() > STRING_BYTES_MAX);
-                if metadata.as_ref().is_some_and(is_long) {
-                    return Err(RecordError::StringTooLong);
-                }
                 Ok(GroupRecord::Group { group_id: key.group, metadata })
             }
             version => Err(RecordError::UnknownKey(version)),
@@ -276,7 +256,12 @@ fn group_metadata(value: GroupMetadataValue) -> GroupMetadata {
         group_instance_id: m.group_instance_id,
         client_id: m.client_id,
         client_host: m.client_host,
-        rebalance_timeout_ms: m.rebalance_timeout,
+        // Absent in version 0, where the session timeout served for both.
+        rebalance_timeout_ms: if m.rebalance_timeout > 0 {
+            m.rebalance_timeout
+        } else {
+            m.session_timeout
+        },
         session_timeout_ms: m.session_timeout,
         subscription: m.subscription,
         assignment: m.assignment,

@@ -57,11 +57,6 @@ impl Timers {
     }
 
     #[cfg(test)]
-    pub(super) fn get(&self, key: &TimerKey) -> Option<i64> {
-        self.by_key.get(key).copied()
-    }
-
-    #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = &TimerKey> {
         self.by_key.keys()
     }

@@ -290,3 +290,51 @@ impl ClassicGroup {
         }
     }
 }
+
+#[cfg(test)]
+impl ClassicGroup {
+    pub(in crate::group) fn knows(&self, member_id: &ByteString) -> bool {
+        self.members.contains_key(member_id) || self.pending_join.contains(member_id)
+    }
+
+    /// What holds between any two commands.
+    pub(in crate::group) fn check_invariants(
+        &self,
+        state: &crate::group::GroupState,
+        config: &crate::group::GroupConfig,
+    ) {
+        let recorded = state.group(&self.id);
+        match self.state {
+            State::Empty => assert!(self.members.is_empty(), "an empty group has members"),
+            State::Stable => {
+                let recorded = recorded.expect("a stable group is recorded");
+                assert_eq!(recorded.generation, self.generation);
+                assert_eq!(recorded.protocol, self.protocol);
+                assert_eq!(recorded.leader, self.leader);
+                let ids: Vec<_> = recorded.members.iter().map(|m| &m.member_id).collect();
+                assert_eq!(ids, self.members.keys().collect::<Vec<_>>(), "recorded members");
+                for (recorded, member) in recorded.members.iter().zip(self.members.values()) {
+                    assert_eq!(recorded.assignment, member.assignment, "recorded assignment");
+                    assert!(member.awaiting_sync.is_none(), "nobody waits in a stable group");
+                }
+            }
+            State::PreparingRebalance { .. } => {
+                assert!(self.pending_sync.is_empty());
+                assert!(self.members.values().all(|m| m.awaiting_sync.is_none()));
+            }
+            State::CompletingRebalance => {
+                assert!(!self.members.is_empty(), "a generation has members");
+                assert!(self.members.values().all(|m| m.awaiting_join.is_none()));
+                assert!(self.protocol.is_some(), "a generation has a protocol");
+            }
+        }
+        assert_eq!(self.leader.is_some(), !self.members.is_empty(), "members have a leader");
+        assert!(self.leader.as_ref().is_none_or(|id| self.members.contains_key(id)));
+        assert!(self.pending_join.iter().all(|id| !self.members.contains_key(id)));
+        assert!(self.pending_sync.iter().all(|id| self.members.contains_key(id)));
+        let statics = self.members.values().filter_map(|m| Some((m.instance_id.clone()?, &m.id)));
+        let statics: BTreeMap<_, _> = statics.map(|(i, m)| (i, m.clone())).collect();
+        assert_eq!(statics, self.static_members, "static members by instance id");
+        assert!(self.members.len() + self.pending_join.len() <= config.limits.members_max);
+    }
+}

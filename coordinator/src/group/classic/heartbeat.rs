@@ -3,7 +3,7 @@
 use strom_protocol::{ByteString, ErrorCode};
 
 use super::Groups;
-use super::group::{ClassicGroup, State};
+use super::group::State;
 use crate::group::Heartbeat;
 use crate::group::step::Step;
 
@@ -50,22 +50,20 @@ pub(in crate::group) fn session_expired(
     if group.members.get(member_id).is_some_and(|m| m.satisfies_heartbeat()) {
         return;
     }
+    let was_member = group.members.contains_key(member_id);
     group.remove(member_id, step);
-    group.after_removal(step);
-}
-
-impl ClassicGroup {
-    /// Somebody is gone by death: a settled group rebalances, and a rebalance that waited only for
-    /// the one that is gone goes on (an initial one too, as in Kafka).
-    fn after_removal(&mut self, step: &mut Step<'_>) {
-        match self.state {
-            State::Empty => {}
-            State::PreparingRebalance { .. } => {
-                if self.has_all_members_joined() {
-                    self.complete_join(step);
-                }
+    match group.state {
+        State::Empty => {}
+        // What waited only for the one that is gone goes on; an initial rebalance too, as in Kafka.
+        State::PreparingRebalance { .. } => {
+            if group.has_all_members_joined() {
+                group.complete_join(step);
             }
-            State::CompletingRebalance | State::Stable => self.prepare_rebalance(step),
+        }
+        State::CompletingRebalance | State::Stable => {
+            if was_member {
+                group.prepare_rebalance(step);
+            }
         }
     }
 }

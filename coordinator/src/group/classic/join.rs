@@ -41,7 +41,7 @@ pub(in crate::group) fn join(
         if group.is_empty() && !group.has_pending_members() {
             groups.remove(&group_id);
         } else {
-            group.record(step);
+            group.record_created(step);
         }
     }
 }
@@ -274,7 +274,7 @@ fn new_member_id(name: &str, request: &Join) -> ByteString {
 }
 
 fn rebalance_timeout_ms(request: &Join) -> i32 {
-    if request.rebalance_timeout_ms < 0 {
+    if request.rebalance_timeout_ms <= 0 {
         request.session_timeout_ms
     } else {
         request.rebalance_timeout_ms

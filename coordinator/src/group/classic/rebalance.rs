@@ -10,7 +10,7 @@ use super::group::{ClassicGroup, InitialDelay, State};
 use crate::group::records::subscribed_topics;
 use crate::group::step::Step;
 use crate::group::timers::TimerKey;
-use crate::group::{GroupRecord, JoinReply, Reply, Token};
+use crate::group::{GroupMetadata, GroupRecord, JoinReply, Reply, Token};
 
 /// A join phase that nobody has rejoined waits at least this long again, so that a rebalance
 /// timeout of zero does not spin.
@@ -153,6 +153,12 @@ impl ClassicGroup {
         for member_id in refused {
             self.restart_session(&member_id, step);
         }
+    }
+
+    /// Writes that the group exists, as yet without a generation.
+    pub(super) fn record_created(&self, step: &mut Step<'_>) {
+        let metadata = GroupMetadata { state_since_ms: step.now_ms, ..GroupMetadata::default() };
+        step.record(GroupRecord::Group { group_id: self.id.clone(), metadata: Some(metadata) });
     }
 
     /// Writes the group as it is.

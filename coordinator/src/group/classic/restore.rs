@@ -39,17 +39,12 @@ pub(in crate::group) fn restore(
 }
 
 fn restore_member(member: &MemberMetadata, protocol: &ByteString) -> Member {
-    let rebalance_timeout_ms = if member.rebalance_timeout_ms == -1 {
-        member.session_timeout_ms
-    } else {
-        member.rebalance_timeout_ms
-    };
     Member {
         id: member.member_id.clone(),
         instance_id: member.group_instance_id.clone(),
         client_id: member.client_id.clone(),
         client_host: member.client_host.clone(),
-        rebalance_timeout_ms,
+        rebalance_timeout_ms: member.rebalance_timeout_ms,
         session_timeout_ms: member.session_timeout_ms,
         protocols: vec![Protocol { name: protocol.clone(), metadata: member.subscription.clone() }],
         assignment: member.assignment.clone(),
