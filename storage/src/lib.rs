@@ -15,6 +15,7 @@ mod encoding;
 mod error;
 pub mod io;
 mod journal;
+mod keys;
 mod metadata;
 mod partition;
 mod recovery;

@@ -1,8 +1,30 @@
-//! Recovery. Skeleton: bodies follow.
+//! Recovery, which is opening: read the journal once, and every partition is what it was.
+//!
+//! The scan gives the batches in the order of the journal. Each partition takes those at or above its log
+//! start; a gap in its offsets is damage, and becomes a range that cannot be read while all else is served.
+//! What no recovery may do is take an offset back: log ends are never below what the metadata log knows.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use strom_protocol::TopicId;
+use strom_protocol::record::BatchHeader;
+
+use crate::data_dir::DataDir;
+use crate::error::OpenError;
+use crate::io::SECTOR_BYTES;
+use crate::journal::entry::EntryHead;
+use crate::journal::file::{FileHeader, JournalFile, file_path, number_of};
+use crate::journal::scan::{Damage, Found, Scan};
+use crate::journal::{Start, create_file, new_nonce};
+use crate::keys;
+use crate::metadata::MetadataLog;
+use crate::partition::{IndexEntry, LostRange, Producers, Recovered};
+use crate::store::TopicSpec;
+
+/// The first file of a new directory is small, so that the first start is quick.
+const FIRST_FILE_BYTES: u64 = 4 << 20;
 
 /// Damage of what was durable, found on opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,4 +58,289 @@ pub struct RecoveryReport {
     pub corruptions: Vec<Corruption>,
     /// The leader epoch from now on.
     pub leader_epoch: i32,
+}
+
+/// The journal's files as they are found.
+struct Files {
+    /// By their first LSN.
+    files: Vec<Arc<JournalFile>>,
+    /// Files whose place is taken by a newer one.
+    spares: Vec<Arc<JournalFile>>,
+    damages: Vec<Damage>,
+    last_number: u64,
+    is_new: bool,
+}
+
+/// What a journal is recovered with.
+pub(crate) struct Recovery<'a> {
+    pub(crate) data_dir: &'a DataDir,
+    pub(crate) metadata: &'a MetadataLog,
+    pub(crate) cluster_id: [u8; 16],
+    pub(crate) file_bytes: u64,
+    pub(crate) topics: &'a [TopicSpec],
+    pub(crate) now_ms: i64,
+}
+
+/// Everything that opening needs to go on.
+pub(crate) struct RecoveredStore {
+    pub(crate) start: Start,
+    pub(crate) partitions: HashMap<(TopicId, i32), Recovered>,
+    pub(crate) report: RecoveryReport,
+}
+
+impl Recovery<'_> {
+    pub(crate) fn run(&self) -> Result<RecoveredStore, OpenError> {
+        let Files { mut files, mut spares, damages: header_damages, last_number, is_new } =
+            self.find_files()?;
+        let clean_end = keys::get_array(self.metadata, keys::CLEAN_END).map(u64::from_le_bytes);
+        let mut builders = self.builders();
+        let scan = Scan::new(&files, clean_end, |found| {
+            let (Found::Batch { entry, .. } | Found::Damaged { entry, .. }) = &found;
+            if let Some(builder) = builders.get_mut(&(entry.topic, entry.partition)) {
+                builder.take(&found);
+            }
+        });
+        let scanned = scan.run()?;
+        let end = &files[scanned.end_file];
+        let end_place = (end.path.clone(), scanned.end_position);
+        let mut damages = scanned.damages;
+        damages.extend(header_damages);
+        let generations = files.iter().chain(&spares).map(|file| file.header.generation);
+        let generation = generations.max().unwrap_or_default().max(scanned.generation) + 1;
+        let mut report = RecoveryReport {
+            was_clean: is_new || clean_end.is_some(),
+            topics: self.topics.len() as u64,
+            partitions: builders.len() as u64,
+            batches: scanned.batches,
+            bytes_read: scanned.bytes_read,
+            torn_tail: scanned.is_torn.then_some(end_place.clone()),
+            ..RecoveryReport::default()
+        };
+        let mut gathered = Gathered { damages, lost: HashMap::new(), end_place };
+        let mut partitions = HashMap::new();
+        for (key, builder) in builders {
+            partitions.insert(key, builder.finish(key, &mut gathered));
+        }
+        report.corruptions = gathered.corruptions();
+        spares.extend(files.drain(scanned.end_file + 1..));
+        let start = Start {
+            files,
+            spares,
+            position: scanned.end_position,
+            sequence: scanned.sequence,
+            generation,
+            last_number,
+        };
+        Ok(RecoveredStore { start, partitions, report })
+    }
+
+    fn find_files(&self) -> Result<Files, OpenError> {
+        let (dir, disk) = (self.data_dir.journal_path(), self.data_dir.disk().as_ref());
+        let mut found = Files {
+            files: Vec::new(),
+            spares: Vec::new(),
+            damages: Vec::new(),
+            last_number: 0,
+            is_new: false,
+        };
+        for name in disk.list(&dir).map_err(OpenError::io("listing", &dir))? {
+            let path = dir.join(&name);
+            if name.ends_with(".tmp") {
+                disk.remove(&path).map_err(OpenError::io("removing", &path))?;
+            } else if let Some(number) = number_of(&name) {
+                found.last_number = found.last_number.max(number);
+                self.open_file(path, &mut found)?;
+            }
+        }
+        // Of two files for the same place, one was prepared before a crash and never used.
+        found
+            .files
+            .sort_by_key(|file| (file.first_lsn(), std::cmp::Reverse(file.header.generation)));
+        let mut last_lsn = None;
+        let (files, spares) = found.files.into_iter().partition(|file| {
+            let is_first = last_lsn != Some(file.first_lsn());
+            last_lsn = Some(file.first_lsn());
+            is_first
+        });
+        (found.files, found.spares) = (files, spares);
+        if found.files.is_empty() {
+            // The epoch is written after the first file, so where it is known there was one.
+            found.is_new = self.metadata.get(keys::LEADER_EPOCH).is_none();
+            if !found.is_new && found.damages.is_empty() {
+                let reason = "the journal's files are missing".to_owned();
+                found.damages.push(Damage { file: dir.clone(), position: 0, reason });
+            }
+            found.last_number += 1;
+            let path = file_path(&dir, found.last_number);
+            found.files.push(self.create_first(&path)?);
+        }
+        Ok(found)
+    }
+
+    fn open_file(&self, path: PathBuf, found: &mut Files) -> Result<(), OpenError> {
+        let file = self.data_dir.disk().open(&path).map_err(OpenError::io("opening", &path))?;
+        let bytes = file.read_at(0, SECTOR_BYTES).map_err(OpenError::io("reading", &path))?;
+        match FileHeader::decode(&bytes, &path, self.cluster_id)? {
+            Some(header) => found.files.push(Arc::new(JournalFile { file, path, header })),
+            None => found.damages.push(Damage {
+                file: path,
+                position: 0,
+                reason: "the file's header is damaged; the file is left as it is".to_owned(),
+            }),
+        }
+        Ok(())
+    }
+
+    fn create_first(&self, path: &Path) -> Result<Arc<JournalFile>, OpenError> {
+        let header = FileHeader {
+            cluster_id: self.cluster_id,
+            generation: 1,
+            first_lsn: 0,
+            capacity: FIRST_FILE_BYTES.min(self.file_bytes),
+            nonce: new_nonce(),
+        };
+        let file = create_file(self.data_dir.disk().as_ref(), path, &header, || false)
+            .map_err(OpenError::io("creating", path))?;
+        Ok(Arc::new(JournalFile { file, path: path.to_path_buf(), header }))
+    }
+
+    fn builders(&self) -> HashMap<(TopicId, i32), Builder> {
+        let partitions = self
+            .topics
+            .iter()
+            .flat_map(|topic| (0..topic.partitions).map(move |partition| (topic, partition)));
+        partitions
+            .map(|(topic, partition)| {
+                let builder = Builder::new(self.metadata, topic, partition, self.now_ms);
+                ((topic.id, partition), builder)
+            })
+            .collect()
+    }
+}
+
+/// A range of offsets that is missing, and the damage that explains it, if one was seen.
+struct Missing {
+    from: i64,
+    to: i64,
+    damage: Option<usize>,
+}
+
+/// One partition while the journal is scanned.
+struct Builder {
+    recovered: Recovered,
+    /// The offset that the next batch should have.
+    next: i64,
+    /// The producers are known up to here.
+    snapshot_offset: i64,
+    min_log_end: i64,
+    missing: Vec<Missing>,
+    now_ms: i64,
+}
+
+impl Builder {
+    fn new(metadata: &MetadataLog, topic: &TopicSpec, partition: i32, now_ms: i64) -> Builder {
+        let log_start = keys::get_array(metadata, &keys::log_start(topic.id, partition))
+            .map_or(0, i64::from_le_bytes);
+        let snapshot = metadata
+            .get(&keys::producers(topic.id, partition))
+            .and_then(|value| Producers::decode(&value));
+        let (producers, snapshot_offset) = snapshot.unwrap_or_default();
+        let floors = topic.min_log_end.iter().filter(|(index, _)| *index == partition);
+        let floor = floors.map(|(_, offset)| *offset).max().unwrap_or_default();
+        let recovered = Recovered { log_start, producers, ..Recovered::default() };
+        Builder {
+            recovered,
+            next: log_start,
+            snapshot_offset,
+            min_log_end: floor.max(snapshot_offset),
+            missing: Vec::new(),
+            now_ms,
+        }
+    }
+
+    fn take(&mut self, found: &Found<'_>) {
+        match found {
+            Found::Batch { entry, header, lsn } => self.take_batch(entry, header, *lsn),
+            Found::Damaged { entry, damage } => {
+                self.skip_to(entry.next_offset(), Some(*damage));
+            }
+        }
+    }
+
+    fn take_batch(&mut self, entry: &EntryHead, header: &BatchHeader, lsn: u64) {
+        if header.has_producer_id() && entry.base_offset >= self.snapshot_offset {
+            self.recovered.producers.remember(header, 0, self.now_ms);
+        }
+        // Below the log start, or repeated in a file that was freed and not recycled.
+        if entry.next_offset() <= self.next {
+            return;
+        }
+        self.skip_to(entry.base_offset, None);
+        self.recovered.index.push(IndexEntry {
+            base_offset: entry.base_offset,
+            lsn,
+            max_timestamp: header.max_timestamp,
+            bytes: entry.payload_bytes,
+            offsets: entry.offsets,
+        });
+        self.next = entry.next_offset();
+    }
+
+    fn skip_to(&mut self, offset: i64, damage: Option<usize>) {
+        if offset > self.next {
+            self.missing.push(Missing { from: self.next, to: offset, damage });
+            self.next = offset;
+        }
+    }
+
+    fn finish(mut self, key: (TopicId, i32), gathered: &mut Gathered) -> Recovered {
+        self.skip_to(self.min_log_end, None);
+        self.recovered.log_end = self.next;
+        for missing in &self.missing {
+            let lost = gathered.explain(key, missing);
+            self.recovered.lost.push(lost);
+        }
+        self.recovered
+    }
+}
+
+/// Damage and what it cost, over all partitions.
+struct Gathered {
+    damages: Vec<Damage>,
+    lost: HashMap<usize, Vec<(TopicId, i32, i64, i64)>>,
+    end_place: (PathBuf, u64),
+}
+
+impl Gathered {
+    /// Names the damage that a missing range is due to: the one seen, or the last one found, or, when the
+    /// journal shows none, the loss itself.
+    fn explain(&mut self, (topic, partition): (TopicId, i32), missing: &Missing) -> LostRange {
+        let known = missing.damage.or(self.damages.len().checked_sub(1));
+        let index = known.unwrap_or_else(|| {
+            let (file, position) = self.end_place.clone();
+            let reason = "records are missing from the journal".to_owned();
+            self.damages.push(Damage { file, position, reason });
+            self.damages.len() - 1
+        });
+        let lost = (topic, partition, missing.from, missing.to);
+        self.lost.entry(index).or_default().push(lost);
+        let damage = &self.damages[index];
+        LostRange {
+            from: missing.from,
+            to: missing.to,
+            file: damage.file.clone(),
+            position: damage.position,
+        }
+    }
+
+    fn corruptions(mut self) -> Vec<Corruption> {
+        let mut corruptions = Vec::new();
+        for (index, damage) in self.damages.into_iter().enumerate() {
+            let mut lost = self.lost.remove(&index).unwrap_or_default();
+            lost.sort_unstable();
+            let Damage { file, position, reason } = damage;
+            corruptions.push(Corruption { file, position, reason, lost });
+        }
+        corruptions
+    }
 }

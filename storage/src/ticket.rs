@@ -90,10 +90,6 @@ impl Default for Progress {
 }
 
 impl Progress {
-    pub(crate) fn ordinal(&self) -> u64 {
-        self.reached.borrow().ordinal
-    }
-
     pub(crate) fn reach(&self, ordinal: u64) {
         self.publish(|reached| reached.ordinal = reached.ordinal.max(ordinal));
     }

@@ -1,146 +1,331 @@
-//! A partition. Skeleton: bodies follow.
+//! A partition: a log of batches over the shared journal.
+//!
+//! ```text
+//!  log start ───────────────────────────► high watermark ────────► log end
+//!  │ index: written, in the journal        │ readers stop here     │ the next offset
+//!                 │ tail: the newest, in memory ──────────────────►│
+//! ```
+//!
+//! One short lock per partition; no I/O under it. Appending takes the journal's queue while it holds the
+//! lock, so the order in the journal is the order of offsets. The journal's threads report back through
+//! [`Landing`], in that order, which moves the high watermark; readers take what they need from tail and
+//! index and read the journal without any lock.
 
+mod append;
 mod batch;
+mod index;
+mod producers;
+mod read;
 mod settings;
+mod tail;
+mod timestamp;
+mod watch;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use bytes::Bytes;
 use strom_protocol::TopicId;
-use strom_protocol::record::Scratch;
 use tokio::sync::Notify;
 
-use crate::error::{AppendError, ReadError, StorageFailed};
-use crate::metadata::MetadataTicket;
-use crate::ticket::AppendTicket;
+use crate::error::StorageFailed;
+use crate::journal::queue::Entry;
+use crate::journal::{Landing, Shared as Journal};
+use crate::keys;
+use crate::metadata::{MetadataLog, MetadataTicket};
+use crate::ticket::lock;
 
+pub use append::{AppendRequest, Appended, Origin};
 pub use batch::{Isolation, Offsets, Read, ReadLimits, StoredBatch, TimestampOffset};
 pub use settings::PartitionSettings;
+pub use watch::Subscription;
 
-/// Who appends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A client: everything is checked.
-    Client,
-    /// The broker itself, to its internal topics.
-    Internal,
-}
+pub(crate) use index::{Index, IndexEntry};
+pub(crate) use producers::Producers;
+pub(crate) use tail::TailBudget;
 
-/// One batch to append.
+use tail::{Tail, charge_of};
+use watch::Subscribers;
+
+/// What all partitions of a store share.
 #[derive(Debug)]
-pub struct AppendRequest<'a> {
-    /// The partition's record set as it came: one batch, a slice of the request's frame.
-    pub records: Bytes,
-    /// The size of the allocation that `records` keeps alive.
-    pub frame_bytes: usize,
-    /// Whether zstd is allowed (Produce v7 and later).
-    pub zstd_allowed: bool,
-    /// Who appends.
-    pub origin: Origin,
-    /// The time in milliseconds.
-    pub now_ms: i64,
-    /// Reusable buffers for decompression.
-    pub scratch: &'a mut Scratch,
+pub(crate) struct Context {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) metadata: MetadataLog,
+    pub(crate) tail_budget: TailBudget,
+    pub(crate) leader_epoch: i32,
+    /// Whether every topic waits for the sync (`flush.policy=sync`).
+    pub(crate) syncs_all: bool,
+    pub(crate) producer_id_expiration_ms: i64,
 }
 
-/// An append that was sequenced.
-#[derive(Clone, Debug)]
-pub struct Appended {
-    /// The first record's offset; the original's if it is a duplicate.
-    pub base_offset: i64,
-    /// The last record's offset.
-    pub last_offset: i64,
-    /// The time that the records got under LogAppendTime, else -1.
-    pub log_append_time_ms: i64,
-    /// The log start offset at the moment of the append.
-    pub log_start_offset: i64,
-    /// Whether the batch was there already.
-    pub duplicate: bool,
-    /// Resolves when it is written, and durable.
-    pub ticket: AppendTicket,
+/// Offsets that cannot be read: from, to (exclusive), and where the damage is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LostRange {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) file: PathBuf,
+    pub(crate) position: u64,
+}
+
+/// What a partition starts from.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    pub(crate) log_start: i64,
+    pub(crate) log_end: i64,
+    pub(crate) index: Index,
+    pub(crate) producers: Producers,
+    pub(crate) lost: Vec<LostRange>,
 }
 
 /// One partition of a topic.
 #[derive(Debug)]
-pub struct Partition {}
+pub struct Partition {
+    topic: TopicId,
+    index: i32,
+    context: Arc<Context>,
+    me: Weak<Partition>,
+    state: Mutex<State>,
+}
 
-/// Keeps a [`Notify`] subscribed to a partition until it is dropped.
 #[derive(Debug)]
-pub struct Subscription {}
+struct State {
+    settings: PartitionSettings,
+    log_start: i64,
+    high_watermark: i64,
+    log_end: i64,
+    retention_guard: Option<i64>,
+    is_deleted: bool,
+    producers: Producers,
+    tail: Tail,
+    index: Index,
+    lost: Vec<LostRange>,
+    subscribers: Subscribers,
+    /// The journal's ordinal of the last batch.
+    last_ordinal: u64,
+    /// The log end at the last snapshot of the producers.
+    snapshot_offset: i64,
+}
 
-#[allow(clippy::unimplemented, unused_variables)]
 impl Partition {
+    pub(crate) fn new(
+        topic: TopicId,
+        index: i32,
+        settings: PartitionSettings,
+        context: Arc<Context>,
+        recovered: Recovered,
+    ) -> Arc<Partition> {
+        let state = State {
+            settings,
+            log_start: recovered.log_start,
+            high_watermark: recovered.log_end,
+            log_end: recovered.log_end,
+            retention_guard: None,
+            is_deleted: false,
+            producers: recovered.producers,
+            tail: Tail::default(),
+            index: recovered.index,
+            lost: recovered.lost,
+            subscribers: Subscribers::default(),
+            last_ordinal: 0,
+            snapshot_offset: -1,
+        };
+        state.assert_order();
+        let state = Mutex::new(state);
+        Arc::new_cyclic(|me| Partition { topic, index, context, me: Weak::clone(me), state })
+    }
+
     /// The topic.
     pub fn topic_id(&self) -> TopicId {
-        unimplemented!()
+        self.topic
     }
 
     /// The partition's index in its topic.
     pub fn index(&self) -> i32 {
-        unimplemented!()
+        self.index
     }
 
     /// The leader epoch of new batches.
     pub fn leader_epoch(&self) -> i32 {
-        unimplemented!()
+        self.context.leader_epoch
     }
 
-    /// The bytes of the batches from the log start on.
+    /// The bytes of the batches from the log start on that are in the journal.
     pub fn size_bytes(&self) -> u64 {
-        unimplemented!()
+        self.state().index.bytes()
     }
 
     /// The offsets at this moment.
     pub fn offsets(&self) -> Offsets {
-        unimplemented!()
+        self.state().offsets(self.context.leader_epoch)
     }
 
-    /// The first offset that is read from memory.
+    /// The first offset that is read from memory: reads from there on need no disk.
     pub fn tail_start(&self) -> i64 {
-        unimplemented!()
+        self.state().tail_start()
     }
 
-    /// Validates, sequences and queues one batch. Does no I/O.
-    pub fn append(&self, request: AppendRequest<'_>) -> Result<Appended, AppendError> {
-        unimplemented!()
-    }
-
-    /// Reads whole batches from the one that contains `from`, never past the end that `isolation` allows.
-    /// Blocks on the disk unless `from` is at or above [`tail_start`](Self::tail_start).
-    pub fn read(
-        &self,
-        from: i64,
-        isolation: Isolation,
-        limits: ReadLimits,
-    ) -> Result<Read, ReadError> {
-        unimplemented!()
-    }
-
-    /// The first record whose timestamp is at or above `timestamp_ms`.
-    pub fn offset_for_timestamp(
-        &self,
-        timestamp_ms: i64,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
-        unimplemented!()
-    }
-
-    /// The record with the greatest timestamp.
-    pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
-        unimplemented!()
-    }
-
-    /// Moves the log start up to `to` (at most to the high watermark; never back).
+    /// Moves the log start up to `to` (at most to the high watermark; never back). Visible at once; what was
+    /// below is freed only when the change is durable.
     pub fn advance_log_start(&self, to: i64) -> Result<MetadataTicket, StorageFailed> {
-        unimplemented!()
+        if let Some(failure) = self.context.journal.fail_stop.failure() {
+            return Err(failure);
+        }
+        let mut state = self.state();
+        let to = to.min(state.high_watermark);
+        if to <= state.log_start || state.is_deleted {
+            return Ok(self.context.metadata.ticket());
+        }
+        state.log_start = to;
+        state.index.drop_below(to);
+        state.lost.retain(|lost| lost.to > to);
+        state.assert_order();
+        state.subscribers.notify();
+        // Applied under the lock, so that a later advance is never overtaken by an earlier one.
+        let change = keys::put(keys::log_start(self.topic, self.index), &to.to_le_bytes());
+        Ok(self.context.metadata.apply(vec![change]))
     }
 
-    /// Notifies when the high watermark or the log start advances, on deletion and on shutdown.
+    /// Notifies (one permit each) when the high watermark or the log start advances, on deletion and on
+    /// shutdown, until the subscription is dropped.
     pub fn subscribe(self: &Arc<Self>, notify: &Arc<Notify>) -> Subscription {
-        unimplemented!()
+        let id = self.state().subscribers.add(notify);
+        Subscription::new(Arc::downgrade(self), id)
     }
 
     /// Retention removes nothing at or above this offset; `None` lifts it.
     pub fn set_retention_guard(&self, guard: Option<i64>) {
-        unimplemented!()
+        self.state().retention_guard = guard;
+    }
+
+    pub(crate) fn set_settings(&self, settings: PartitionSettings) {
+        self.state().settings = settings;
+    }
+
+    /// Ends reads, appends and waits.
+    pub(crate) fn delete(&self) {
+        let mut state = self.state();
+        state.is_deleted = true;
+        state.tail.clear();
+        state.index.clear();
+        state.producers = Producers::default();
+        state.subscribers.notify();
+    }
+
+    pub(crate) fn wake_subscribers(&self) {
+        self.state().subscribers.notify();
+    }
+
+    /// Where retention would move the log start to; `None` if it stays. `active_lsn` is the start of the file
+    /// that is written to, which retention leaves alone.
+    pub(crate) fn retention_start(&self, now_ms: i64, active_lsn: u64) -> Option<i64> {
+        let state = self.state();
+        let settings = &state.settings;
+        let limit = state.retention_guard.unwrap_or(i64::MAX).min(state.high_watermark);
+        let mut bytes = state.index.bytes() as i64;
+        let mut start = None;
+        for entry in state.index.from(i64::MIN) {
+            let is_removable = entry.lsn < active_lsn && entry.next_offset() <= limit;
+            let age_ms = now_ms.saturating_sub(entry.max_timestamp);
+            let is_old = settings.retention_ms >= 0
+                && entry.max_timestamp >= 0
+                && age_ms > settings.retention_ms;
+            bytes -= i64::from(entry.bytes);
+            let is_over = settings.retention_bytes >= 0 && bytes >= settings.retention_bytes;
+            if !is_removable || !(is_old || is_over) {
+                break;
+            }
+            start = Some(entry.next_offset());
+        }
+        start
+    }
+
+    /// Whether a file of the journal holds batches of this partition that can be read.
+    pub(crate) fn has_batches_in(&self, first_lsn: u64, end_lsn: u64) -> bool {
+        self.state().index.at_lsn(first_lsn).is_some_and(|entry| entry.lsn < end_lsn)
+    }
+
+    pub(crate) fn expire_producers(&self, now_ms: i64) -> u64 {
+        self.state().producers.expire(now_ms, self.context.producer_id_expiration_ms)
+    }
+
+    /// The producers' state as a value of the metadata log, and the ordinal that must be synced before the
+    /// value may be written; `None` if it is empty, or did not change since it was taken last.
+    pub(crate) fn take_producer_snapshot(&self) -> Option<(Vec<u8>, u64)> {
+        let mut state = self.state();
+        if state.producers.is_empty() || state.snapshot_offset == state.log_end {
+            return None;
+        }
+        state.snapshot_offset = state.log_end;
+        Some((state.producers.encode(state.log_end), state.last_ordinal))
+    }
+
+    /// Lets the oldest batch of the tail go. It is written: the budget counts written batches only.
+    fn evict_oldest(&self) {
+        self.state().tail.pop();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Landing for Partition {
+    fn written(&self, entry: &Entry, lsn: u64) {
+        let mut state = self.state();
+        if state.is_deleted {
+            return;
+        }
+        let batch = IndexEntry {
+            base_offset: entry.head.base_offset,
+            lsn,
+            max_timestamp: entry.max_timestamp,
+            bytes: entry.head.payload_bytes,
+            offsets: entry.head.offsets,
+        };
+        state.index.push(batch);
+        if !entry.needs_sync {
+            state.advance_high_watermark(batch.next_offset());
+        }
+        drop(state);
+        self.context.tail_budget.charge(&self.me, charge_of(batch.bytes as usize));
+    }
+
+    fn synced(&self, offset: i64) {
+        self.state().advance_high_watermark(offset);
+    }
+}
+
+impl State {
+    fn offsets(&self, leader_epoch: i32) -> Offsets {
+        Offsets {
+            log_start: self.log_start,
+            last_stable: self.high_watermark,
+            high_watermark: self.high_watermark,
+            log_end: self.log_end,
+            leader_epoch,
+        }
+    }
+
+    fn tail_start(&self) -> i64 {
+        self.tail.start().unwrap_or(self.log_end)
+    }
+
+    fn advance_high_watermark(&mut self, to: i64) {
+        if to > self.high_watermark && !self.is_deleted {
+            self.high_watermark = to;
+            self.assert_order();
+            self.subscribers.notify();
+        }
+    }
+
+    /// log start <= high watermark <= log end.
+    fn assert_order(&self) {
+        assert!(
+            self.log_start <= self.high_watermark && self.high_watermark <= self.log_end,
+            "offsets out of order: log start {}, high watermark {}, log end {}",
+            self.log_start,
+            self.high_watermark,
+            self.log_end
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 /// What a partition enforces and how long it keeps records. Plain values: the broker derives them from
 /// topic and broker configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionSettings {
     /// `max.message.bytes`: the largest batch, as produced (compressed).
     pub max_message_bytes: usize,

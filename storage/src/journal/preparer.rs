@@ -1,0 +1,187 @@
+//! The preparer: has the next file ready before the current one is full.
+//!
+//! A new file is reserved and zero-filled, so that syncs into it change no file-system metadata; a recycled
+//! one only gets its new header. Both are synced before they are used. When an append waits already, or
+//! syncs are rare (`flush.policy=os`), the zeros are left out: the reserved room is enough.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use strom_protocol::Uuid;
+
+use super::Shared;
+use super::file::{FileHeader, JournalFile, file_path};
+use super::queue::Next;
+use crate::io::{Disk, DiskFile};
+use crate::ticket::lock;
+
+/// How often a refused file is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Zeros are written and synced in pieces, so that they stand in the way of no other sync for long.
+const FILL_BYTES: usize = 1 << 20;
+
+pub(super) struct Preparer {
+    shared: Arc<Shared>,
+    generations: Arc<AtomicU64>,
+    last_number: u64,
+}
+
+impl Preparer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        generations: Arc<AtomicU64>,
+        last_number: u64,
+    ) -> Preparer {
+        Preparer { shared, generations, last_number }
+    }
+
+    pub(super) fn run(mut self) {
+        while let Some(first_lsn) = self.wait() {
+            let next = match self.prepare(first_lsn) {
+                Ok(next) => next,
+                Err(error) => self.refusal(&error),
+            };
+            self.shared.queue().set_next(next);
+            self.shared.room_changed.notify_all();
+        }
+    }
+
+    /// Waits until a file is wanted; gives its first LSN, or `None` at the end.
+    fn wait(&self) -> Option<u64> {
+        let mut queue = self.shared.queue();
+        let mut is_retry = false;
+        loop {
+            if queue.is_stopping() {
+                return None;
+            }
+            if queue.is_file_wanted() || is_retry {
+                return Some(queue.next_first_lsn());
+            }
+            let is_refused = matches!(queue.next, Next::Refused(_));
+            if is_refused {
+                let waited = self.shared.file_wanted.wait_timeout(queue, RETRY_INTERVAL);
+                (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                is_retry = matches!(queue.next, Next::Refused(_));
+            } else {
+                let waited = self.shared.file_wanted.wait(queue);
+                queue = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn prepare(&mut self, first_lsn: u64) -> io::Result<Next> {
+        let options = &self.shared.options;
+        let header = FileHeader {
+            cluster_id: options.cluster_id,
+            generation: self.generations.fetch_add(1, Ordering::Relaxed) + 1,
+            first_lsn,
+            capacity: options.file_bytes,
+            nonce: new_nonce(),
+        };
+        if let Some(spare) = self.take_spare()? {
+            spare.file.write_at(&[IoSlice::new(&header.encode())], 0)?;
+            spare.file.sync_data()?;
+            let (file, path) = (Arc::clone(&spare.file), spare.path.clone());
+            return Ok(Next::Ready(Arc::new(JournalFile { file, path, header })));
+        }
+        let files = self.shared.files();
+        let used: u64 = files.iter().map(|file| file.header.capacity).sum();
+        let budget = options.retention_bytes;
+        if files.len() >= 2 && used + header.capacity > budget {
+            self.shared.pressure.notify_one();
+            return Ok(Next::Refused(format!(
+                "the journal is full: its files take {used} bytes of journal.retention.bytes={budget} \
+                 and nothing in them may be freed; raise journal.retention.bytes, \
+                 or lower retention.ms or retention.bytes of topics, or delete topics"
+            )));
+        }
+        self.last_number += 1;
+        let path = file_path(&options.dir, self.last_number);
+        let shared = &self.shared;
+        let is_urgent = || !options.syncs_every_write || shared.queue().is_urgent();
+        let file = create(shared.disk.as_ref(), &path, &header, is_urgent)?;
+        Ok(Next::Ready(Arc::new(JournalFile { file, path, header })))
+    }
+
+    /// A freed file that no reader has any more, of the right size; others are removed.
+    fn take_spare(&self) -> io::Result<Option<Arc<JournalFile>>> {
+        let mut found = None;
+        let mut spares = lock(&self.shared.spares);
+        let mut index = 0;
+        while index < spares.len() {
+            let spare = &spares[index];
+            let is_unread = Arc::strong_count(spare) == 1;
+            let fits = spare.header.capacity == self.shared.options.file_bytes;
+            if is_unread && fits && found.is_none() {
+                found = Some(spares.swap_remove(index));
+            } else if is_unread {
+                self.shared.disk.remove(&spare.path)?;
+                spares.swap_remove(index);
+            } else {
+                index += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    fn refusal(&self, error: &io::Error) -> Next {
+        let dir = self.shared.options.dir.display();
+        let message = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
+                "the disk of {dir} is full ({error}); free space on it, or lower journal.retention.bytes"
+            ),
+            _ => format!("the next journal file in {dir} cannot be prepared: {error}"),
+        };
+        tracing::warn!(reason = %message, "produce is refused until there is room");
+        Next::Refused(message)
+    }
+}
+
+/// A number that no client can guess.
+pub(crate) fn new_nonce() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
+}
+
+/// Creates, reserves and zero-fills a file under a temporary name, and gives it its own when it is synced.
+/// On an error nothing is left behind. `is_urgent` says that zeros may be left out.
+pub(crate) fn create(
+    disk: &dyn Disk,
+    path: &Path,
+    header: &FileHeader,
+    is_urgent: impl Fn() -> bool,
+) -> io::Result<Arc<dyn DiskFile>> {
+    let temporary = path.with_extension("journal.tmp");
+    let result = disk.create(&temporary).and_then(|file| {
+        fill(file.as_ref(), header, is_urgent)?;
+        Ok(file)
+    });
+    if result.is_err() {
+        // The error that matters is the one that led here.
+        drop(disk.remove(&temporary));
+    }
+    let file = result?;
+    disk.rename(&temporary, path)?;
+    disk.sync_dir(path.parent().expect("a journal file is in a directory"))?;
+    Ok(file)
+}
+
+fn fill(file: &dyn DiskFile, header: &FileHeader, is_urgent: impl Fn() -> bool) -> io::Result<()> {
+    let is_reserved = match file.reserve(header.capacity) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::Unsupported => false,
+        Err(error) => return Err(error),
+    };
+    let zeros = vec![0; FILL_BYTES.min(header.capacity as usize)];
+    let mut at = 0;
+    while at < header.capacity && !(is_reserved && is_urgent()) {
+        let bytes = zeros.len().min((header.capacity - at) as usize);
+        file.write_at(&[IoSlice::new(&zeros[..bytes])], at)?;
+        file.sync_data()?;
+        at += bytes as u64;
+    }
+    file.write_at(&[IoSlice::new(&header.encode())], 0)?;
+    file.sync_data()
+}
