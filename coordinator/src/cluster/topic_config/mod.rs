@@ -10,6 +10,9 @@ mod effective;
 mod table;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use strom_protocol::ErrorCode;

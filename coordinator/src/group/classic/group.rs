@@ -149,15 +149,18 @@ impl ClassicGroup {
     pub(super) fn select_protocol(&self) -> Option<ByteString> {
         let leader = self.leader.as_ref().and_then(|id| self.members.get(id));
         let voter = leader.or_else(|| self.members.values().next())?;
-        let common = |name: &str| self.members.values().all(|m| m.supports(name));
+        let names = voter.protocols.iter().map(|p| &p.name);
+        let common: Vec<&ByteString> =
+            names.filter(|name| self.members.values().all(|m| m.supports(name))).collect();
+        let mut votes = Vec::with_capacity(self.members.len());
+        for member in self.members.values() {
+            votes.extend(member.protocols.iter().map(|p| &p.name).find(|n| common.contains(n)));
+        }
         let mut best: Option<(&ByteString, usize)> = None;
-        for candidate in voter.protocols.iter().map(|p| &p.name).filter(|name| common(name)) {
-            let votes = self.members.values().filter(|m| {
-                m.protocols.iter().map(|p| &p.name).find(|name| common(name)) == Some(candidate)
-            });
-            let votes = votes.count();
-            if best.is_none_or(|(_, most)| votes > most) {
-                best = Some((candidate, votes));
+        for candidate in common.iter().copied() {
+            let count = votes.iter().filter(|vote| **vote == candidate).count();
+            if best.is_none_or(|(_, most)| count > most) {
+                best = Some((candidate, count));
             }
         }
         best.map(|(name, _)| name.clone())

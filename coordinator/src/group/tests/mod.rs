@@ -1,6 +1,7 @@
 //! A bench for shards: commands in, replies and records out, with what must always hold checked
 //! after every step.
 
+mod bounds_and_listing;
 mod membership;
 mod offsets;
 mod random;

@@ -172,7 +172,7 @@ fn fenced_static_member_cannot_commit() {
     let token = bench.join(join.clone());
     bench.advance(3_000);
     let old = bench.join_reply(token).member_id;
-    bench.sync_all(&[old.clone()], 1);
+    bench.sync_all(std::slice::from_ref(&old), 1);
     bench.join(Join { member_id_suffix: Uuid::from_u128(8), ..join });
     let instance = Commit { group_instance_id: Some("i".into()), ..commit("g", &old, 1) };
     assert_eq!(send(&mut bench, instance).0, ErrorCode::FencedInstanceId);
@@ -280,7 +280,7 @@ fn offsets_expire_by_the_kind_of_group() {
         let token = bench.join(Join { protocol_type, protocols: metadata, ..new_join("a") });
         bench.advance(3_000);
         let id = bench.join_reply(token).member_id;
-        bench.sync_all(&[id.clone()], 1);
+        bench.sync_all(std::slice::from_ref(&id), 1);
         assert_eq!(send(&mut bench, two_topics(&id, 1)).0, ErrorCode::None);
         for _ in 0..10 {
             bench.advance(5_000);

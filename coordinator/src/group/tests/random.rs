@@ -88,9 +88,8 @@ impl Clients {
                 self.drawn += 1;
                 let timeouts = [(6_000, 0), (10_000, 20_000), (30_000, -1)];
                 let (session_timeout_ms, rebalance_timeout_ms) = timeouts[usize::from(timeout)];
-                let group_id = Clients::group(group);
                 let join = Join {
-                    group_id,
+                    group_id: Clients::group(group),
                     group_instance_id: is_static.then(|| format!("i{who}").into()),
                     session_timeout_ms,
                     rebalance_timeout_ms,
@@ -110,18 +109,7 @@ impl Clients {
                 let join = Join { group_id, group_instance_id, protocols, ..rejoin(&member_id) };
                 self.bench.join(join);
             }
-            Act::Sync { group, who, stale } => {
-                let group_id = Clients::group(group);
-                let member_id = self.id(&group_id, who);
-                let assign = |(_, id): &(_, ByteString)| SyncAssignment {
-                    member_id: id.clone(),
-                    assignment: assignment_of(id),
-                };
-                let assignments = self.ids.iter().map(assign).collect();
-                let generation = self.generation(&group_id, stale);
-                let sync = Sync { group_id, assignments, ..new_sync(&member_id, generation) };
-                self.bench.sync(sync);
-            }
+            Act::Sync { group, who, stale } => self.sync(Clients::group(group), who, stale),
             Act::Heartbeat { group, who, stale } => {
                 let group_id = Clients::group(group);
                 let request = Heartbeat {
@@ -134,31 +122,12 @@ impl Clients {
             }
             Act::Leave { group, who, by_instance } => {
                 let group_id = Clients::group(group);
-                let instance = by_instance.then(|| format!("i{who}").into());
+                let group_instance_id = by_instance.then(|| format!("i{who}").into());
                 let member_id = if by_instance { "".into() } else { self.id(&group_id, who) };
-                let member = LeaveMember { member_id, group_instance_id: instance };
-                let request = Leave { group_id, members: vec![member] };
-                self.bench.ask(|t| Command::Leave(t, request));
+                let members = vec![LeaveMember { member_id, group_instance_id }];
+                self.bench.ask(|t| Command::Leave(t, Leave { group_id, members }));
             }
-            Act::Commit { group, who, kind } => {
-                let group_id = Clients::group(group);
-                let is_simple = kind == 0;
-                let partition = CommitPartition {
-                    partition: i32::from(who),
-                    offset: 1,
-                    leader_epoch: 2,
-                    metadata: None,
-                };
-                let commit = Commit {
-                    member_id: if is_simple { "".into() } else { self.id(&group_id, who) },
-                    generation: if is_simple { -1 } else { self.generation(&group_id, false) },
-                    retention_time_ms: if kind == 1 { 60_000 } else { -1 },
-                    topics: vec![CommitTopic { name: "t".into(), partitions: vec![partition] }],
-                    group_id,
-                    ..Commit::default()
-                };
-                self.bench.ask(|t| Command::Commit(t, commit));
-            }
+            Act::Commit { group, who, kind } => self.commit(Clients::group(group), who, kind),
             Act::Delete { group } => {
                 self.bench.ask(|t| Command::Delete(t, vec![Clients::group(group)]));
             }
@@ -173,6 +142,36 @@ impl Clients {
             }
         }
         self.collect_ids();
+    }
+
+    fn sync(&mut self, group_id: ByteString, who: u8, stale: bool) {
+        let member_id = self.id(&group_id, who);
+        let assign = |(_, id): &(_, ByteString)| SyncAssignment {
+            member_id: id.clone(),
+            assignment: assignment_of(id),
+        };
+        let assignments = self.ids.iter().map(assign).collect();
+        let generation = self.generation(&group_id, stale);
+        self.bench.sync(Sync { group_id, assignments, ..new_sync(&member_id, generation) });
+    }
+
+    fn commit(&mut self, group_id: ByteString, who: u8, kind: u8) {
+        let is_simple = kind == 0;
+        let partition = CommitPartition {
+            partition: i32::from(who),
+            offset: 1,
+            leader_epoch: 2,
+            metadata: None,
+        };
+        let commit = Commit {
+            member_id: if is_simple { "".into() } else { self.id(&group_id, who) },
+            generation: if is_simple { -1 } else { self.generation(&group_id, false) },
+            retention_time_ms: if kind == 1 { 60_000 } else { -1 },
+            topics: vec![CommitTopic { name: "t".into(), partitions: vec![partition] }],
+            group_id,
+            ..Commit::default()
+        };
+        self.bench.ask(|t| Command::Commit(t, commit));
     }
 
     fn collect_ids(&mut self) {
