@@ -89,8 +89,8 @@ pub enum BatchFault {
     /// LZ4 blocks that refer to each other, which Kafka and its Java consumers cannot read.
     #[error("lz4 frames with linked blocks are not supported, write independent blocks")]
     Lz4LinkedBlocks,
-    /// A base offset other than 0: offsets are the broker's to give.
-    #[error("record batch has base offset {0}, producers send 0")]
+    /// A compressed batch with a base offset other than 0.
+    #[error("compressed record batch has base offset {0}, producers send 0")]
     BaseOffset(i64),
     /// A control batch from a client.
     #[error("clients may not write control batches")]
@@ -275,7 +275,9 @@ fn check_header(header: &BatchHeader, rules: &ProduceRules) -> Result<Compressio
     if compression == Compression::Zstd && !rules.zstd_allowed {
         return Err(BatchFault::ZstdNotAllowed);
     }
-    if header.base_offset != 0 {
+    // As in Kafka, whose in-place check of compressed batches expects inner offsets from 0 on; an
+    // uncompressed batch may say anything, its offsets are given anew.
+    if header.base_offset != 0 && compression != Compression::None {
         return Err(BatchFault::BaseOffset(header.base_offset));
     }
     if attributes.is_control() && !rules.control_allowed {

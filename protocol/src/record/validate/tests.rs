@@ -93,6 +93,11 @@ fn header_faults() {
         check(&batch, &BatchError::UnknownCompression(code as u8).into(), UnsupportedCompression);
     }
     let batch = changed(|header| header.base_offset = 1);
+    assert!(judge(&batch, &ProduceRules::ANY).is_ok());
+    let batch = changed(|header| {
+        header.base_offset = 1;
+        header.attributes = header.attributes.with_compression(Compression::Lz4);
+    });
     check(&batch, &BatchFault::BaseOffset(1), InvalidRecord);
     let batch = changed(|header| header.attributes = header.attributes.with_control(true));
     check(&batch, &BatchFault::Control, InvalidRecord);
