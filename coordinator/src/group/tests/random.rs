@@ -18,6 +18,8 @@ enum Act {
     Delete { group: u8 },
     TopicsDeleted,
     Advance { ms: i64 },
+    /// Well-behaved for once: every member rejoins and syncs.
+    Settle { group: u8 },
     Restart,
 }
 
@@ -40,7 +42,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(group, who, by_instance)| Act::Leave { group, who, by_instance }),
         3 => (group.clone(), who, 0..4u8)
             .prop_map(|(group, who, kind)| Act::Commit { group, who, kind }),
-        1 => group.prop_map(|group| Act::Delete { group }),
+        1 => group.clone().prop_map(|group| Act::Delete { group }),
+        4 => group.prop_map(|group| Act::Settle { group }),
         1 => Just(Act::TopicsDeleted),
         5 => (0..12_000i64).prop_map(|ms| Act::Advance { ms }),
         1 => (0..1_000_000i64).prop_map(|ms| Act::Advance { ms }),
@@ -134,6 +137,7 @@ impl Clients {
             Act::TopicsDeleted => {
                 self.bench.send(|_| Command::TopicsDeleted(vec!["t".into()]));
             }
+            Act::Settle { group } => self.settle(&Clients::group(group)),
             Act::Advance { ms } => drop(self.bench.advance(ms)),
             Act::Restart => {
                 // What was not recorded may come again with the same number.
@@ -142,6 +146,25 @@ impl Clients {
             }
         }
         self.collect_ids();
+    }
+
+    fn settle(&mut self, group_id: &ByteString) {
+        self.bench.advance(6_000);
+        for member in self.bench.describe(group_id).members {
+            let group_instance_id = member.group_instance_id;
+            let join = rejoin(&member.member_id);
+            self.bench.join(Join { group_id: group_id.clone(), group_instance_id, ..join });
+        }
+        self.bench.advance(5_000);
+        for member in self.bench.describe(group_id).members {
+            let generation = self.generation(group_id, false);
+            let assignments = vec![SyncAssignment {
+                member_id: member.member_id.clone(),
+                assignment: assignment_of(&member.member_id),
+            }];
+            let sync = new_sync(&member.member_id, generation);
+            self.bench.sync(Sync { group_id: group_id.clone(), assignments, ..sync });
+        }
     }
 
     fn sync(&mut self, group_id: ByteString, who: u8, stale: bool) {
