@@ -327,3 +327,6 @@ fn suspended_status(name: &str, topic: &LakeTopic, holder: Option<&LakeTopic>) -
         totals: Totals::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,4 +249,4 @@ pub fn commit_of(name: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

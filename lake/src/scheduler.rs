@@ -44,7 +44,10 @@ struct Jobs {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
-    changed: Condvar,
+    /// Workers wait here; each job wakes one.
+    pushed: Condvar,
+    /// The ticker waits here, so that it never takes a wake-up meant for a worker.
+    closed: Condvar,
 }
 
 impl Queue {
@@ -55,7 +58,7 @@ impl Queue {
     fn push(&self, job: Job) {
         let mut jobs = self.lock();
         jobs.queue.push_back(job);
-        self.changed.notify_one();
+        self.pushed.notify_one();
     }
 
     /// The next job; nothing once the lake closes.
@@ -68,7 +71,7 @@ impl Queue {
             if let Some(job) = jobs.queue.pop_front() {
                 return Some(job);
             }
-            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs = self.pushed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -78,13 +81,14 @@ impl Queue {
         if jobs.is_closing {
             return true;
         }
-        let waited = self.changed.wait_timeout_while(jobs, TICK, |jobs| !jobs.is_closing);
+        let waited = self.closed.wait_timeout_while(jobs, TICK, |jobs| !jobs.is_closing);
         waited.map_or(true, |(jobs, _)| jobs.is_closing)
     }
 
     pub(crate) fn close(&self) {
         self.lock().is_closing = true;
-        self.changed.notify_all();
+        self.pushed.notify_all();
+        self.closed.notify_all();
     }
 
     /// Asks for a flush that sees everything committed so far; who waits shares it.

@@ -1,7 +1,7 @@
 use std::fs::File;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use strom_protocol::Bytes;
