@@ -9,17 +9,52 @@ use super::*;
 /// A client's next step, with small numbers that pick among groups, members and settings.
 #[derive(Debug, Clone)]
 enum Act {
-    Join { group: u8, who: u8, protocols: u8, timeout: u8, is_static: bool, id_required: bool },
-    Rejoin { group: u8, who: u8, protocols: u8, instance: bool },
-    Sync { group: u8, who: u8, stale: bool },
-    Heartbeat { group: u8, who: u8, stale: bool },
-    Leave { group: u8, who: u8, by_instance: bool },
-    Commit { group: u8, who: u8, kind: u8 },
-    Delete { group: u8 },
+    Join {
+        group: u8,
+        who: u8,
+        protocols: u8,
+        timeout: u8,
+        is_static: bool,
+        id_required: bool,
+    },
+    Rejoin {
+        group: u8,
+        who: u8,
+        protocols: u8,
+        instance: bool,
+    },
+    Sync {
+        group: u8,
+        who: u8,
+        stale: bool,
+    },
+    Heartbeat {
+        group: u8,
+        who: u8,
+        stale: bool,
+    },
+    Leave {
+        group: u8,
+        who: u8,
+        by_instance: bool,
+    },
+    Commit {
+        group: u8,
+        who: u8,
+        kind: u8,
+    },
+    Delete {
+        group: u8,
+    },
     TopicsDeleted,
-    Advance { ms: i64 },
-    /// Well-behaved for once: every member rejoins and syncs.
-    Settle { group: u8 },
+    Advance {
+        ms: i64,
+    },
+    /// Well-behaved for once: two more members come, and everybody rejoins and syncs.
+    Settle {
+        group: u8,
+        is_static: bool,
+    },
     Restart,
 }
 
@@ -43,7 +78,8 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (group.clone(), who, 0..4u8)
             .prop_map(|(group, who, kind)| Act::Commit { group, who, kind }),
         1 => group.clone().prop_map(|group| Act::Delete { group }),
-        4 => group.prop_map(|group| Act::Settle { group }),
+        4 => (group, any::<bool>())
+            .prop_map(|(group, is_static)| Act::Settle { group, is_static }),
         1 => Just(Act::TopicsDeleted),
         5 => (0..12_000i64).prop_map(|ms| Act::Advance { ms }),
         1 => (0..1_000_000i64).prop_map(|ms| Act::Advance { ms }),
@@ -137,7 +173,14 @@ impl Clients {
             Act::TopicsDeleted => {
                 self.bench.send(|_| Command::TopicsDeleted(vec!["t".into()]));
             }
-            Act::Settle { group } => self.settle(&Clients::group(group)),
+            Act::Settle { group, is_static } => {
+                for who in 0..2 {
+                    let (protocols, timeout, id_required) = (0, 2, false);
+                    let join = Act::Join { group, who, protocols, timeout, is_static, id_required };
+                    self.run(join);
+                }
+                self.settle(&Clients::group(group));
+            }
             Act::Advance { ms } => drop(self.bench.advance(ms)),
             Act::Restart => {
                 // What was not recorded may come again with the same number.
@@ -149,7 +192,7 @@ impl Clients {
     }
 
     fn settle(&mut self, group_id: &ByteString) {
-        self.bench.advance(6_000);
+        self.bench.advance(3_000);
         for member in self.bench.describe(group_id).members {
             let group_instance_id = member.group_instance_id;
             let join = rejoin(&member.member_id);
