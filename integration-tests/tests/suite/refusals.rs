@@ -1,6 +1,8 @@
 //! Requests that are well formed and cannot be granted: Kafka's own error for each. These run
 //! against Apache Kafka too, so the expectations are Kafka's and not ours.
 
+use std::time::Duration;
+
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -12,15 +14,16 @@ use kafka_protocol::messages::offset_commit_request::{
 };
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeGroupsRequest, FetchRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest,
+    FetchRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
     LeaveGroupRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, ProduceRequest,
     SyncGroupRequest, TopicName,
 };
 use strom_integration_tests::broker::{shared, unique};
+use strom_integration_tests::wait::wait_for;
 
 use crate::records::create_topic;
-use crate::wire::{Wire, batch, field, forge, text};
+use crate::wire::{Wire, api_versions, batch, field, forge, text};
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
 const CORRUPT_MESSAGE: i16 = 2;
@@ -47,6 +50,20 @@ fn wire() -> Wire {
     Wire::open(shared().bootstrap())
 }
 
+/// A connection to the groups' coordinator: Kafka makes its topic when it is first asked for.
+fn coordinator() -> Wire {
+    let mut wire = wire();
+    let find = FindCoordinatorRequest::default().with_key(text("any"));
+    let heartbeat =
+        HeartbeatRequest::default().with_group_id(group("any")).with_member_id(text("any"));
+    wait_for("the coordinator of groups", Duration::from_secs(60), || {
+        let found = wire.call(3, &find).error_code == 0;
+        let answers = wire.call(3, &heartbeat).error_code == UNKNOWN_MEMBER_ID;
+        (found && answers).then_some(())
+    });
+    wire
+}
+
 fn name(topic: &str) -> TopicName {
     TopicName(text(topic))
 }
@@ -55,9 +72,14 @@ fn group(id: &str) -> GroupId {
     GroupId(text(id))
 }
 
+/// A new topic of one partition that is ready: Kafka's leader may need a moment.
 fn topic() -> String {
     let topic = unique("refusals");
     create_topic(shared().bootstrap(), &topic, 1);
+    let mut wire = wire();
+    wait_for("the new topic to be served", Duration::from_secs(30), || {
+        (fetched(&mut wire, &topic, 0) == 0).then_some(())
+    });
     topic
 }
 
@@ -131,7 +153,8 @@ fn faulty_batches_are_refused_and_take_no_offset() {
     assert_eq!((partition.error_code, partition.base_offset), (0, 0));
 }
 
-/// Where Kafka's checks differ by the path they take, any refusal will do, and nothing is stored.
+/// Kafka's answer depends on the path that its checks take (up to UNKNOWN_SERVER_ERROR): any refusal
+/// will do, and nothing is stored.
 #[test]
 fn truncated_and_padded_batches_are_refused() {
     let (topic, mut wire) = (topic(), wire());
@@ -148,7 +171,8 @@ fn truncated_and_padded_batches_are_refused() {
         ("noise", vec![0x5A; 200]),
     ] {
         let code = produced(&mut wire, &topic, 0, &records);
-        assert!([CORRUPT_MESSAGE, INVALID_RECORD].contains(&code), "{what}: {code}");
+        println!("{what}: {code}");
+        assert_ne!(code, 0, "{what}");
     }
     assert_eq!(produced(&mut wire, &topic, 0, &good), 0);
 }
@@ -278,7 +302,7 @@ fn join(id: &str, member: &str, protocol: &str) -> JoinGroupRequest {
 
 #[test]
 fn strangers_to_a_group_are_told_so() {
-    let mut wire = wire();
+    let mut wire = coordinator();
     let absent = unique("no-group");
     let heartbeat = |id: &str, member: &str, generation: i32| {
         HeartbeatRequest::default()
@@ -304,6 +328,8 @@ fn strangers_to_a_group_are_told_so() {
     let left = wire.call(4, &leave);
     let code = left.members.first().map_or(left.error_code, |member| member.error_code);
     assert_eq!(code, UNKNOWN_MEMBER_ID);
+    // Kafka keeps an empty group where a first join was refused: ask for one never heard of.
+    let absent = unique("no-group");
     let delete = DeleteGroupsRequest::default().with_groups_names(vec![group(&absent)]);
     assert_eq!(wire.call(2, &delete).results[0].error_code, GROUP_ID_NOT_FOUND);
     let describe = DescribeGroupsRequest::default().with_groups(vec![group(&absent)]);
@@ -314,7 +340,7 @@ fn strangers_to_a_group_are_told_so() {
 
 #[test]
 fn members_of_another_generation_are_told_so() {
-    let (id, mut wire) = (unique("generations"), wire());
+    let (id, mut wire) = (unique("generations"), coordinator());
     let first = wire.call(5, &join(&id, "", "range"));
     assert_eq!(first.error_code, MEMBER_ID_REQUIRED);
     let member = first.member_id;
@@ -376,5 +402,5 @@ fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     assert_eq!(response.error_code, UNSUPPORTED_VERSION);
     assert!(response.api_keys.iter().any(|api| api.api_key == 18), "{response:?}");
     assert!(!answer.has_remaining());
-    assert_eq!(wire.call(3, &ApiVersionsRequest::default()).error_code, 0);
+    assert_eq!(wire.call(3, &api_versions()).error_code, 0);
 }

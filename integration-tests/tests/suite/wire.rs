@@ -93,7 +93,7 @@ impl Wire {
 
     /// Panics unless this connection is served.
     pub fn assert_serves(&mut self, after: &str) {
-        let versions = self.call(3, &ApiVersionsRequest::default());
+        let versions = self.call(3, &api_versions());
         assert_eq!(versions.error_code, 0, "after {after}");
         let metadata = self.call(9, &MetadataRequest::default());
         assert!(!metadata.brokers.is_empty(), "after {after}");
@@ -102,6 +102,13 @@ impl Wire {
 
 fn is_end(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+/// An ApiVersions request; from version 3 on Kafka wants to know what software asks.
+pub fn api_versions() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name(text("suite-wire"))
+        .with_client_software_version(text("1"))
 }
 
 /// A request as it stands in a frame.
