@@ -2,12 +2,14 @@
 //! v11 rack; v12 flexible; v13 topic ids; v15 replica state; v17, v18 replica directory and watermark.
 //!
 //! Fetch sessions are not kept: every answer carries session id 0, which tells the client to send
-//! full requests (KIP-227). A request for a session is answered with FETCH_SESSION_ID_NOT_FOUND.
+//! full requests (KIP-227). A full request is answered whatever session it would open or close; one
+//! that continues a session is answered with FETCH_SESSION_ID_NOT_FOUND.
 //!
 //! ```text
 //! resolve ─► read every partition ─► enough? reply : subscribe, read again, wait once, read again
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +30,11 @@ use crate::session::Context;
 const SESSIONS_SINCE: i16 = 7;
 const ZSTD_SINCE: i16 = 10;
 const TOPIC_IDS_SINCE: i16 = 13;
-/// The epoch that asks for no session; 0 asks for a new one (which may be declined).
-const FINAL_EPOCH: i32 = -1;
+/// Epochs of full requests: -1 ends a session or wants none, 0 asks for one (which may be declined).
+const FULL_REQUEST_EPOCHS: std::ops::RangeInclusive<i32> = -1..=0;
+/// A response carries at most this much, whatever the client asks for (Kafka's `fetch.max.bytes`);
+/// a single larger batch is still returned whole.
+const RESPONSE_BYTES_MAX: usize = 55 * 1024 * 1024;
 
 /// One partition of the request, resolved.
 struct Target {
@@ -63,19 +68,17 @@ struct Pass {
 
 /// Answers once `min_bytes` are there, a partition fails, or `max_wait_ms` is over.
 pub async fn handle(context: Context, version: i16, request: FetchRequest) -> FetchResponse {
-    if version >= SESSIONS_SINCE && request.session_id != 0 {
+    if version >= SESSIONS_SINCE && !FULL_REQUEST_EPOCHS.contains(&request.session_epoch) {
         return failed(ErrorCode::FetchSessionIdNotFound);
     }
-    if !(FINAL_EPOCH..=0).contains(&request.session_epoch) {
-        return failed(ErrorCode::InvalidFetchSessionEpoch);
-    }
     let limits = Limits {
-        bytes_max: usize::try_from(request.max_bytes).unwrap_or(0),
+        bytes_max: usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX),
         isolation: isolation(request.isolation_level),
         zstd_allowed: version >= ZSTD_SINCE,
     };
     let targets: Arc<[Target]> = resolve(&context, version, &request).into();
-    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
+    // More than fits into a response is never there, so it is not waited for.
+    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(limits.bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
 
     let mut pass = read_all(&targets, limits).await;
@@ -108,11 +111,7 @@ async fn wait_for(
 ) -> Pass {
     let deadline = tokio::time::Instant::now() + wait;
     let news = Arc::new(Notify::new());
-    let _subscriptions: Vec<Subscription> = targets
-        .iter()
-        .filter_map(|target| target.source.as_ref().ok())
-        .map(|source| source.partition.subscribe(&news))
-        .collect();
+    let _subscriptions = subscribe(targets, &news);
     loop {
         let notified = news.notified();
         let pass = read_all(targets, limits).await;
@@ -125,6 +124,17 @@ async fn wait_for(
             () = context.ended() => return pass,
         }
     }
+}
+
+/// One subscription per partition, however often the request names it.
+fn subscribe(targets: &[Target], news: &Arc<Notify>) -> Vec<Subscription> {
+    let mut seen = HashSet::with_capacity(targets.len());
+    targets
+        .iter()
+        .filter_map(|target| target.source.as_ref().ok())
+        .filter(|source| seen.insert(Arc::as_ptr(&source.partition)))
+        .map(|source| source.partition.subscribe(news))
+        .collect()
 }
 
 fn resolve(context: &Context, version: i16, request: &FetchRequest) -> Vec<Target> {
