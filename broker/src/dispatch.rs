@@ -3,18 +3,23 @@
 use strom_protocol::api::{Request, Response};
 
 use crate::api;
-use crate::net::ReplyFuture;
-use crate::session::{Call, Session};
+use crate::net::{Reply, ReplyFuture, Verdict};
+use crate::session::{Call, Context, Session};
 
 /// Starts serving `request`. Produce takes effect before this returns; everything else runs
 /// when its future is polled, which the connection does in request order.
-pub fn dispatch(session: &mut Session, call: Call, request: Request) -> ReplyFuture {
+pub fn dispatch(session: &mut Session, call: Call, request: Request) -> Reply {
     let context = session.context();
     let version = call.version;
     match request {
-        Request::Produce(request) => api::produce::handle(session, call, request),
-        Request::Fetch(request) => later(call, api::fetch::handle(context, version, request)),
-        Request::ListOffsets(request) => later(call, api::list_offsets::handle(context, request)),
+        Request::Produce(request) => soon(api::produce::handle(session, call, request)),
+        Request::Fetch(request) => Reply {
+            waits_for_others: true,
+            ..later(call, api::fetch::handle(context, version, request))
+        },
+        Request::ListOffsets(request) => {
+            later(call, api::list_offsets::handle(context, version, request))
+        }
         Request::Metadata(request) => {
             let client = call.client_id().to_owned();
             later(call, api::metadata::handle(context, version, client, request))
@@ -30,14 +35,18 @@ pub fn dispatch(session: &mut Session, call: Call, request: Request) -> ReplyFut
         }
         Request::JoinGroup(request) => {
             let client = call.client_id().to_owned();
-            later(call, api::join_group::handle(context, version, client, request))
+            in_rebalance(
+                call,
+                context.clone(),
+                api::join_group::handle(context, version, client, request),
+            )
         }
         Request::Heartbeat(request) => later(call, api::heartbeat::handle(context, request)),
         Request::LeaveGroup(request) => {
             later(call, api::leave_group::handle(context, version, request))
         }
         Request::SyncGroup(request) => {
-            later(call, api::sync_group::handle(context, version, request))
+            in_rebalance(call, context.clone(), api::sync_group::handle(context, version, request))
         }
         Request::DescribeGroups(request) => {
             later(call, api::describe_groups::handle(context, version, request))
@@ -57,7 +66,7 @@ pub fn dispatch(session: &mut Session, call: Call, request: Request) -> ReplyFut
             later(call, api::init_producer_id::handle(context, request))
         }
         Request::DescribeConfigs(request) => {
-            later(call, api::describe_configs::handle(context, version, request))
+            later(call, api::describe_configs::handle(context, request))
         }
         Request::DescribeCluster(request) => {
             later(call, api::describe_cluster::handle(context, request))
@@ -66,19 +75,37 @@ pub fn dispatch(session: &mut Session, call: Call, request: Request) -> ReplyFut
 }
 
 /// ApiVersions in a version we do not know: the v0 answer with UNSUPPORTED_VERSION.
-pub fn unsupported_api_versions(call: &Call) -> ReplyFuture {
+pub fn unsupported_api_versions(call: &Call) -> Reply {
     let mut call = call.clone();
     call.version = 0;
     let response = api::api_versions::unsupported();
-    Box::pin(std::future::ready(call.reply(response.into())))
+    soon(Box::pin(std::future::ready(call.reply(response.into()))))
 }
 
-fn later<R: Into<Response>>(
-    call: Call,
-    answer: impl Future<Output = R> + Send + 'static,
-) -> ReplyFuture {
-    Box::pin(async move {
+fn soon(future: ReplyFuture) -> Reply {
+    Reply { future, waits_for_others: false }
+}
+
+fn later<R: Into<Response>>(call: Call, answer: impl Future<Output = R> + Send + 'static) -> Reply {
+    soon(Box::pin(async move {
         let response = answer.await;
         call.reply(response.into())
-    })
+    }))
+}
+
+/// For answers that other members of a group decide about, perhaps minutes from now: a client that
+/// has hung up, or a broker that stops, does not wait for them. The group goes on without.
+fn in_rebalance<R: Into<Response>>(
+    call: Call,
+    mut context: Context,
+    answer: impl Future<Output = R> + Send + 'static,
+) -> Reply {
+    let future = async move {
+        tokio::select! {
+            biased;
+            response = answer => call.reply(response.into()),
+            () = context.ended() => Verdict::Close,
+        }
+    };
+    Reply { future: Box::pin(future), waits_for_others: true }
 }

@@ -33,7 +33,7 @@ impl From<AppendError> for Fault {
                 (ErrorCode::InvalidTimestamp, record_errors)
             }
             AppendError::TooLarge { .. } => (ErrorCode::MessageTooLarge, Vec::new()),
-            AppendError::UnsupportedCompression { .. } => {
+            AppendError::UnsupportedCompression => {
                 (ErrorCode::UnsupportedCompressionType, Vec::new())
             }
             AppendError::OutOfOrderSequence { .. } => {

@@ -16,7 +16,11 @@ use tracing::{error, info};
 
 use crate::broker::Broker;
 use crate::dispatch;
-use crate::net::{Frame, Handler, ReplyFuture, Verdict, raised};
+use crate::net::{Frame, Handler, Reply, Verdict, raised};
+
+/// Requests without records may be this large. Their many small fields take some twenty times
+/// their bytes once decoded; no client sends more than a few MB.
+const COMMAND_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The state of one connection.
 pub struct Session {
@@ -44,7 +48,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Resolves when the client has hung up or the broker stops: long waits end then.
+    /// Resolves when the client has hung up or the broker stops: long waits end then. Cancel-safe.
     pub async fn ended(&mut self) {
         tokio::select! {
             () = raised(&mut self.gone) => {}
@@ -116,7 +120,7 @@ impl Session {
 }
 
 impl Handler for Session {
-    fn handle(&mut self, frame: Frame) -> Option<ReplyFuture> {
+    fn handle(&mut self, frame: Frame) -> Option<Reply> {
         let frame_bytes = frame.bytes.len();
         let mut reader = Reader::new(frame.bytes);
         let header = match frame::decode_request_header(&mut reader) {
@@ -147,6 +151,13 @@ impl Handler for Session {
                 Some(&header),
                 &format!("{name} version {version} is not served, only {min} to {max}"),
             );
+            return None;
+        }
+        if spec.key != ApiKey::Produce && frame_bytes > COMMAND_BYTES_MAX {
+            let name = spec.name;
+            let reason =
+                format!("{name} of {frame_bytes} bytes is larger than {COMMAND_BYTES_MAX}");
+            self.refuse(Some(&header), &reason);
             return None;
         }
         match Request::decode(spec.key, header.api_version, &mut reader) {

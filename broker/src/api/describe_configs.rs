@@ -1,6 +1,8 @@
 //! DescribeConfigs (key 32), versions 1-4. v1 sources and synonyms; v3 types and documentation; v4
 //! flexible. Resources: topics (2) and this broker (4); broker loggers (8) are not served.
 
+use std::collections::HashSet;
+
 use strom_coordinator::cluster::Topic;
 use strom_coordinator::cluster::topic_config::{self, ConfigRow};
 use strom_protocol::ByteString;
@@ -20,12 +22,12 @@ const STATIC_BROKER_CONFIG: i8 = 4;
 const DEFAULT_CONFIG: i8 = 5;
 
 /// Describes each resource: all its options, or those named.
-pub async fn handle(
-    context: Context,
-    _version: i16,
-    request: DescribeConfigsRequest,
-) -> DescribeConfigsResponse {
-    let results = request.resources.iter().map(|resource| {
+pub async fn handle(context: Context, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let mut seen = HashSet::new();
+    let asked = request.resources.iter();
+    // Once each: an answer is a thousand times the size of the question.
+    let asked = asked.filter(|one| seen.insert((one.resource_type, &one.resource_name)));
+    let results = asked.map(|resource| {
         let outcome = match resource.resource_type {
             TOPIC => topic(&context, &request, resource),
             BROKER => broker(&context, &request, resource),

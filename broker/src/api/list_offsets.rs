@@ -23,13 +23,17 @@ const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// Looks every partition up; lookups by time may read the disk, so they run on a blocking thread.
-pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
-    tokio::task::spawn_blocking(move || answer(&context, &request))
+pub async fn handle(
+    context: Context,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    tokio::task::spawn_blocking(move || answer(&context, version, &request))
         .await
         .expect("a lookup neither panics nor is cancelled")
 }
 
-fn answer(context: &Context, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+fn answer(context: &Context, version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let isolation = isolation(request.isolation_level);
     let mut seen = HashSet::new();
     let mut doubled = HashSet::new();
@@ -52,6 +56,8 @@ fn answer(context: &Context, request: &ListOffsetsRequest) -> ListOffsetsRespons
                     let twice = doubled.contains(&(topic.name.clone(), wanted.partition_index));
                     let found = if twice {
                         Err(ErrorCode::InvalidRequest)
+                    } else if !is_known_timestamp(wanted.timestamp, version) {
+                        Err(ErrorCode::UnsupportedVersion)
                     } else {
                         look_up(context, &topic.name, wanted, isolation)
                     };
@@ -61,6 +67,19 @@ fn answer(context: &Context, request: &ListOffsetsRequest) -> ListOffsetsRespons
         })
         .collect();
     ListOffsetsResponse { topics, ..Default::default() }
+}
+
+/// Negative timestamps are names of offsets; each exists from some version on.
+fn is_known_timestamp(timestamp: i64, version: i16) -> bool {
+    match timestamp {
+        0.. => true,
+        LATEST | EARLIEST => true,
+        MAX_TIMESTAMP => version >= 7,
+        EARLIEST_LOCAL => version >= 8,
+        LATEST_TIERED => version >= 9,
+        EARLIEST_PENDING_UPLOAD => version >= 11,
+        _ => false,
+    }
 }
 
 fn look_up(
@@ -93,15 +112,13 @@ fn offset_at(
     let at = |offset| {
         Some(TimestampOffset { offset, timestamp: -1, leader_epoch: offsets.leader_epoch })
     };
+    let is_visible = |found: &TimestampOffset| found.offset < visible_end;
     match timestamp {
         LATEST => Ok(at(visible_end)),
         EARLIEST | EARLIEST_LOCAL => Ok(at(offsets.log_start)),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(None),
-        MAX_TIMESTAMP => partition.max_timestamp(),
-        timestamp => {
-            let found = partition.offset_for_timestamp(timestamp)?;
-            Ok(found.filter(|found| found.offset < visible_end))
-        }
+        MAX_TIMESTAMP => Ok(partition.max_timestamp()?.filter(is_visible)),
+        timestamp => Ok(partition.offset_for_timestamp(timestamp)?.filter(is_visible)),
     }
 }
 
@@ -120,6 +137,27 @@ fn respond(
         timestamp: found.timestamp,
         offset: found.offset,
         leader_epoch: found.leader_epoch,
-        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_offsets_exist_from_their_version_on() {
+        for (timestamp, since) in [
+            (LATEST, 1),
+            (EARLIEST, 1),
+            (MAX_TIMESTAMP, 7),
+            (EARLIEST_LOCAL, 8),
+            (LATEST_TIERED, 9),
+            (EARLIEST_PENDING_UPLOAD, 11),
+        ] {
+            assert!(is_known_timestamp(timestamp, since), "{timestamp} in version {since}");
+            assert!(since == 1 || !is_known_timestamp(timestamp, since - 1), "{timestamp}");
+        }
+        assert!(is_known_timestamp(0, 1) && is_known_timestamp(i64::MAX, 11));
+        assert!(!is_known_timestamp(-7, 11) && !is_known_timestamp(i64::MIN, 11));
     }
 }

@@ -48,11 +48,12 @@ pub fn handle(session: &mut Session, call: Call, request: ProduceRequest) -> Rep
     let mut latest: Option<AppendTicket> = None;
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in &request.topic_data {
+        let id = resolve(session, &call, topic);
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
         for data in &topic.partition_data {
             let outcome = match &refusal {
                 Some(fault) => Err(fault.clone()),
-                None => append(session, &call, topic, data),
+                None => id.clone().and_then(|id| append(session, &call, id, data)),
             };
             partitions.push(match outcome {
                 Ok(appended) => {
@@ -70,12 +71,11 @@ pub fn handle(session: &mut Session, call: Call, request: ProduceRequest) -> Rep
             name: topic.name.clone(),
             topic_id: topic.topic_id,
             partition_responses: partitions,
-            ..Default::default()
         });
     }
     let response = ProduceResponse { responses, ..Default::default() };
     match acks {
-        Some(Acks::None) => Box::pin(std::future::ready(without_reply(&call, &response))),
+        Some(Acks::None) => Box::pin(without_reply(call, latest, response)),
         Some(acks) => Box::pin(acknowledge(call, acks, latest, response)),
         None => Box::pin(std::future::ready(call.reply(response.into()))),
     }
@@ -93,20 +93,27 @@ fn refusal(request: &ProduceRequest, acks: Option<Acks>) -> Option<Fault> {
     })
 }
 
+fn resolve(session: &Session, call: &Call, topic: &TopicProduceData) -> Result<TopicId, Fault> {
+    let topics = &session.broker.topics;
+    let id = if call.version >= TOPIC_IDS_SINCE {
+        topics.produced_by_id(TopicId(topic.topic_id))
+    } else {
+        topics.produced_by_name(&topic.name)
+    };
+    id.map_err(|code| match code {
+        ErrorCode::InvalidTopicException => {
+            Fault::new(code, "the topic is internal: only the broker writes to it")
+        }
+        code => Fault::new(code, ""),
+    })
+}
+
 fn append(
     session: &mut Session,
     call: &Call,
-    topic: &TopicProduceData,
+    id: TopicId,
     data: &PartitionProduceData,
 ) -> Result<Appended, Fault> {
-    let topics = &session.broker.topics;
-    let id = if call.version >= TOPIC_IDS_SINCE {
-        let id = TopicId(topic.topic_id);
-        topics.contains(id).then_some(id).ok_or(ErrorCode::UnknownTopicId)
-    } else {
-        topics.id_of(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)
-    };
-    let id = id.map_err(|code| Fault::new(code, ""))?;
     let partition = session
         .broker
         .store
@@ -160,8 +167,18 @@ fn refused(index: i32, fault: Fault) -> PartitionProduceResponse {
     }
 }
 
-/// acks=0: no reply; an error can only be told by closing the connection.
-fn without_reply(call: &Call, response: &ProduceResponse) -> Verdict {
+/// acks=0: no reply; an error can only be told by closing the connection. The records are waited
+/// for nevertheless: until they are written they count against the memory of requests.
+async fn without_reply(
+    call: Call,
+    latest: Option<AppendTicket>,
+    response: ProduceResponse,
+) -> Verdict {
+    if let Some(ticket) = latest
+        && ticket.written().await.is_err()
+    {
+        return Verdict::Close;
+    }
     let failed = response
         .responses
         .iter()

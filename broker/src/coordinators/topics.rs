@@ -21,10 +21,15 @@ use strom_protocol::{ByteString, Bytes, Uuid};
 use strom_storage::{Change, MetadataLog, PartitionSettings, Store, TopicSpec};
 use tracing::info;
 
+use super::groups::OFFSETS_TOPIC;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::errors::Fault;
 
+/// The topic that will keep transactions; a client may name it before anything is in it.
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// Kafka's default of `transaction.state.log.num.partitions`.
+const TRANSACTIONS_TOPIC_PARTITIONS: i32 = 50;
 /// Where topics live in the metadata log.
 const TOPIC_KEYS: &[u8] = b"t/";
 
@@ -207,6 +212,16 @@ impl Topics {
         self.read().topic_by_id(id).is_some()
     }
 
+    /// The topic of this name, for a client's records. Internal topics are the broker's to write.
+    pub fn produced_by_name(&self, name: &str) -> Result<TopicId, ErrorCode> {
+        producible(self.read().topic(name)).unwrap_or(Err(ErrorCode::UnknownTopicOrPartition))
+    }
+
+    /// The topic of this id, for a client's records. Internal topics are the broker's to write.
+    pub fn produced_by_id(&self, id: TopicId) -> Result<TopicId, ErrorCode> {
+        producible(self.read().topic_by_id(id)).unwrap_or(Err(ErrorCode::UnknownTopicId))
+    }
+
     /// Every topic, by name.
     pub fn all(&self) -> Vec<Topic> {
         self.read().topics().cloned().collect()
@@ -291,10 +306,12 @@ impl Topics {
 
     /// A client that names an internal topic gets it in the broker's shape.
     fn with_internal_shape(&self, topic: NewTopic) -> NewTopic {
-        if topic.name == super::groups::OFFSETS_TOPIC {
-            NewTopic::internal(super::groups::OFFSETS_TOPIC, self.offsets_partitions)
-        } else {
-            topic
+        match topic.name.as_str() {
+            OFFSETS_TOPIC => NewTopic::internal(OFFSETS_TOPIC, self.offsets_partitions),
+            TRANSACTIONS_TOPIC => {
+                NewTopic::internal(TRANSACTIONS_TOPIC, TRANSACTIONS_TOPIC_PARTITIONS)
+            }
+            _ => topic,
         }
     }
 
@@ -312,6 +329,12 @@ impl Topics {
     fn write(&self) -> RwLockWriteGuard<'_, Cluster> {
         self.cluster.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn producible(topic: Option<&Topic>) -> Option<Result<TopicId, ErrorCode>> {
+    topic.map(|topic| {
+        if topic.is_internal() { Err(ErrorCode::InvalidTopicException) } else { Ok(topic.id) }
+    })
 }
 
 fn change(record: &ClusterRecord) -> Change {

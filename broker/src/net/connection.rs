@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tracing::{debug, info};
+use tokio::task::JoinSet;
+use tracing::{debug, error, info};
 
 use super::listener::raised;
 use super::sniff::stranger;
@@ -30,8 +31,11 @@ const REPLIES_PENDING_MAX: usize = 64;
 const IDLE_BUFFER_BYTES: usize = 2 * 1024;
 /// A declared frame size is believed only this far before its bytes have arrived.
 const TRUSTED_RESERVE_BYTES: usize = 1024 * 1024;
-/// A frame that has begun must make progress within this time, or its memory is taken back.
-const FRAME_STALL: Duration = Duration::from_secs(30);
+/// A frame that has begun must be there within this time and what its size takes at the slowest
+/// rate, or its memory is taken back.
+const FRAME_PATIENCE: Duration = Duration::from_secs(30);
+/// The slowest rate at which a frame may come.
+const FRAME_BYTES_PER_SECOND_MIN: usize = 64 * 1024;
 
 /// Limits of one connection.
 #[derive(Debug, Clone)]
@@ -65,14 +69,23 @@ pub enum Verdict {
 /// The asynchronous part of a request.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
+/// A reply to come.
+pub struct Reply {
+    /// Yields the reply.
+    pub future: ReplyFuture,
+    /// Whether it may wait for other clients (a long poll, a rebalance). Its memory reservation is
+    /// then given back when its turn comes: thousands that wait must not keep heartbeats out.
+    pub waits_for_others: bool,
+}
+
 /// Turns frames into replies. `handle` must not wait; it fixes the order of effects.
 pub trait Handler: Send + 'static {
     /// Takes one frame; `None` closes the connection (the handler has logged why).
-    fn handle(&mut self, frame: Frame) -> Option<ReplyFuture>;
+    fn handle(&mut self, frame: Frame) -> Option<Reply>;
 }
 
 struct Pending {
-    reply: ReplyFuture,
+    reply: Reply,
     permit: OwnedSemaphorePermit,
 }
 
@@ -100,7 +113,9 @@ pub(super) async fn run<H: Handler>(
     let Signals { shutdown, gone } = signals;
     let (read_half, write_half) = stream.into_split();
     let (queue, replies) = mpsc::channel(REPLIES_PENDING_MAX);
-    let writer = tokio::spawn(write_replies(write_half, replies, limits.idle));
+    // In a set, so that the writer ends with this task should that be cancelled at shutdown.
+    let mut writer = JoinSet::new();
+    writer.spawn(write_replies(write_half, replies, limits.idle));
     let mut reader =
         Reader { socket: read_half, buffer: BytesMut::new(), limits, first: true, shutdown };
     let stop = reader.run(&mut handler, &queue).await;
@@ -114,8 +129,8 @@ pub(super) async fn run<H: Handler>(
             debug!(%peer, ?stop, "connection ended");
         }
     }
-    if writer.await.is_err() {
-        debug!(%peer, "the writer of a connection was cancelled");
+    if let Some(Err(reason)) = writer.join_next().await {
+        error!(%peer, %reason, "serving a request failed, its connection was closed");
     }
 }
 
@@ -140,8 +155,21 @@ impl Reader {
                 Ok(size) => size,
                 Err(stop) => return stop,
             };
-            let permit = self.limits.memory.reserve(size).await;
-            let frame = match self.frame(size).await {
+            let permit = tokio::select! {
+                permit = self.limits.memory.reserve(size) => permit,
+                () = raised(&mut self.shutdown) => return Stop::Shutdown,
+                () = queue.closed() => return Stop::WriterGone,
+            };
+            let patience =
+                FRAME_PATIENCE + Duration::from_secs((size / FRAME_BYTES_PER_SECOND_MIN) as u64);
+            let frame = tokio::select! {
+                frame = self.frame(size) => frame,
+                () = tokio::time::sleep(patience) => Err(Stop::Refused(format!(
+                    "a frame of {size} bytes did not come within {} seconds", patience.as_secs()
+                ))),
+                () = queue.closed() => Err(Stop::WriterGone),
+            };
+            let frame = match frame {
                 Ok(frame) => frame,
                 Err(stop) => return stop,
             };
@@ -197,24 +225,19 @@ impl Reader {
         }
     }
 
+    /// Reads the rest of a frame. Cancel-safe: bytes go straight into `self.buffer`.
     async fn frame(&mut self, size: usize) -> Result<Frame, Stop> {
         while self.buffer.len() < size {
             let missing = size - self.buffer.len();
             self.buffer.reserve(missing.min(TRUSTED_RESERVE_BYTES));
-            let read = tokio::time::timeout(FRAME_STALL, self.socket.read_buf(&mut self.buffer));
-            match read.await {
-                Err(_) => {
-                    return Err(Stop::Refused(format!(
-                        "a frame of {size} bytes stalled with {missing} bytes missing"
-                    )));
-                }
-                Ok(Err(error)) => return Err(Stop::Io(error)),
-                Ok(Ok(0)) => {
+            match self.socket.read_buf(&mut self.buffer).await {
+                Err(error) => return Err(Stop::Io(error)),
+                Ok(0) => {
                     return Err(Stop::Refused(format!(
                         "the connection ended inside a frame of {size} bytes, {missing} missing"
                     )));
                 }
-                Ok(Ok(_)) => {}
+                Ok(_) => {}
             }
         }
         Ok(Frame { bytes: self.buffer.split_to(size).freeze() })
@@ -227,7 +250,8 @@ async fn write_replies(
     patience: Duration,
 ) {
     while let Some(Pending { reply, permit }) = replies.recv().await {
-        let chunks = match reply.await {
+        let permit = (!reply.waits_for_others).then_some(permit);
+        let chunks = match reply.future.await {
             Verdict::Send(chunks) => chunks,
             Verdict::Nothing => continue,
             Verdict::Close => return,

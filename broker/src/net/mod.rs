@@ -10,6 +10,6 @@ mod memory;
 mod sniff;
 
 pub use chunks::Chunks;
-pub use connection::{ConnectionLimits, Frame, Handler, ReplyFuture, Verdict};
+pub use connection::{ConnectionLimits, Frame, Handler, Reply, ReplyFuture, Verdict};
 pub use listener::{BoundListener, ServeContext, raised, serve};
 pub use memory::RequestMemory;
