@@ -9,14 +9,20 @@ use super::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED};
 use crate::session::Context;
 
 const ENDPOINT_BROKERS: i8 = 1;
+const ENDPOINT_CONTROLLERS: i8 = 2;
 
 /// One node, which is also the controller.
 pub async fn handle(context: Context, request: DescribeClusterRequest) -> DescribeClusterResponse {
     let broker = &context.broker;
     if request.endpoint_type != ENDPOINT_BROKERS {
+        let (code, message) = if request.endpoint_type == ENDPOINT_CONTROLLERS {
+            (ErrorCode::MismatchedEndpointType, "this listener serves brokers, not controllers")
+        } else {
+            (ErrorCode::UnsupportedEndpointType, "the endpoint type is not 1 (brokers)")
+        };
         return DescribeClusterResponse {
-            error_code: ErrorCode::MismatchedEndpointType.code(),
-            error_message: Some("this listener serves brokers, not controllers".into()),
+            error_code: code.code(),
+            error_message: Some(message.into()),
             endpoint_type: ENDPOINT_BROKERS,
             ..Default::default()
         };

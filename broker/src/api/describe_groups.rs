@@ -1,6 +1,8 @@
 //! DescribeGroups (key 15), versions 0-6. v3 authorized operations; v4 static members; v5 flexible; v6
 //! an absent group is GROUP_ID_NOT_FOUND with a message (KIP-1043).
 
+use std::collections::HashSet;
+
 use strom_coordinator::group::{DescribedGroup as Found, DescribedMember};
 use strom_protocol::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -23,7 +25,9 @@ pub async fn handle(
     let missing_is_error = version >= MISSING_IS_ERROR_SINCE;
     let groups = &context.broker.groups;
     let mut described = Vec::with_capacity(request.groups.len().min(1024));
-    for group_id in request.groups {
+    let mut seen = HashSet::new();
+    // Once each: an answer may be far larger than the question.
+    for group_id in request.groups.into_iter().filter(|id| seen.insert(id.clone())) {
         described.push(match groups.describe(&group_id, missing_is_error).await {
             Ok(found) => shown(found, operations),
             Err(code) => failed(group_id, code),

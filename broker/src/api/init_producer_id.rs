@@ -9,10 +9,18 @@ use tracing::{info, warn};
 
 use crate::session::Context;
 
+const NO_PRODUCER_ID: i64 = -1;
+const NO_PRODUCER_EPOCH: i16 = -1;
+
 /// Hands out a producer id that no producer ever had, with epoch 0.
 pub async fn handle(context: Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     if let Some(id) = &request.transactional_id {
         info!(peer = %context.peer, transactional_id = %id, "refusing a transactional producer: transactions are not served");
+        return failed(ErrorCode::InvalidRequest);
+    }
+    // Kafka gives a new id to every idempotent producer, also to one that names the id it had;
+    // half a name is a fault (KIP-360).
+    if (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH) {
         return failed(ErrorCode::InvalidRequest);
     }
     match context.broker.store.allocate_producer_id().await {

@@ -2,6 +2,8 @@
 //! replicas; v7 leader epochs; v8 authorized operations; v9 flexible; v10 topic ids; v12 lookup by
 //! id; v13 top-level error.
 
+use std::collections::HashSet;
+
 use strom_coordinator::cluster::Topic;
 use strom_protocol::ByteString;
 use strom_protocol::Uuid;
@@ -19,6 +21,8 @@ use crate::session::Context;
 
 /// Before this version every request may create topics.
 const AUTO_CREATION_FLAG_SINCE: i16 = 4;
+/// Topics are looked up by id from this version on; a name may be null then.
+const LOOKUP_BY_ID_SINCE: i16 = 12;
 /// Cluster operations are in the response in versions 8 to 10 only.
 const CLUSTER_OPERATIONS_VERSIONS: std::ops::RangeInclusive<i16> = 8..=10;
 
@@ -39,9 +43,11 @@ pub async fn handle(
     let mut topics = match &wanted {
         None => broker.topics.all().iter().map(|topic| describe(&context, topic)).collect(),
         Some(wanted) => {
+            let mut seen = HashSet::new();
             let mut topics = Vec::with_capacity(wanted.len().min(1024));
-            for topic in wanted {
-                topics.push(one(&context, topic, may_create, &client).await);
+            // As in Kafka, a topic that is asked for twice is described once.
+            for topic in wanted.iter().filter(|topic| seen.insert((&topic.name, topic.topic_id))) {
+                topics.push(one(&context, version, topic, (may_create, &client)).await);
             }
             topics
         }
@@ -76,16 +82,24 @@ pub async fn handle(
 
 async fn one(
     context: &Context,
+    version: i16,
     wanted: &MetadataRequestTopic,
-    may_create: bool,
-    client: &str,
+    (may_create, client): (bool, &str),
 ) -> MetadataResponseTopic {
     let topics = &context.broker.topics;
-    let Some(name) = &wanted.name else {
-        return match topics.get_by_id(TopicId(wanted.topic_id)) {
-            Some(topic) => describe(context, &topic),
-            None => failed(None, wanted.topic_id, ErrorCode::UnknownTopicId),
-        };
+    if version < LOOKUP_BY_ID_SINCE && (wanted.name.is_none() || !wanted.topic_id.is_nil()) {
+        let name = wanted.name.clone().unwrap_or_default();
+        return failed(Some(&name), wanted.topic_id, ErrorCode::InvalidRequest);
+    }
+    // An id goes before a name.
+    let name = match &wanted.name {
+        Some(name) if wanted.topic_id.is_nil() => name,
+        _ => {
+            return match topics.get_by_id(TopicId(wanted.topic_id)) {
+                Some(topic) => describe(context, &topic),
+                None => failed(None, wanted.topic_id, ErrorCode::UnknownTopicId),
+            };
+        }
     };
     if let Some(topic) = topics.get(name) {
         return describe(context, &topic);
@@ -112,7 +126,7 @@ async fn one(
 fn failed(name: Option<&ByteString>, id: Uuid, code: ErrorCode) -> MetadataResponseTopic {
     MetadataResponseTopic {
         error_code: code.code(),
-        name: Some(name.cloned().unwrap_or_default()),
+        name: name.cloned(),
         topic_id: id,
         topic_authorized_operations: OPERATIONS_NOT_ASKED,
         ..Default::default()

@@ -55,6 +55,9 @@ pub async fn handle(
             }
         });
     }
+    if topics.is_empty() {
+        return respond(slots, CommitReply { topics: Vec::new() });
+    }
     let retains = RETENTION_VERSIONS.contains(&version);
     let commit = Commit {
         group_id: request.group_id.clone(),

@@ -1,6 +1,8 @@
 //! OffsetFetch (key 9), versions 1-10. v2 all topics as null, group error; v3 throttle; v5 leader
 //! epochs; v6 flexible; v7 require stable; v8 batches of groups; v9 members (KIP-848); v10 topic ids.
 
+use std::collections::HashSet;
+
 use strom_coordinator::group::{Command, FetchOffsets, FetchedOffsets, FetchedTopic, Reply};
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::offset_fetch::{
@@ -27,7 +29,9 @@ pub async fn handle(
 ) -> OffsetFetchResponse {
     if version >= BATCHES_SINCE {
         let mut groups = Vec::with_capacity(request.groups.len().min(1024));
-        for group in request.groups {
+        let mut seen = HashSet::new();
+        // Once each: the answer for all topics of a group is far larger than the question.
+        for group in request.groups.into_iter().filter(|one| seen.insert(one.group_id.clone())) {
             groups.push(one_group(&context, version, group).await);
         }
         return OffsetFetchResponse { groups, ..Default::default() };
