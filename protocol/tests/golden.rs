@@ -246,3 +246,47 @@ fn versioned_data_begins_with_its_version() {
 fn topic_ids_are_displayed_as_by_kafka() {
     assert_eq!(TopicId(ID).to_string(), "EjRWeJCrze8RIjNEVWZ3iA");
 }
+
+/// Written by `MessageUtil.toVersionPrefixedBytes` from kafka-group-coordinator's classes.
+fn check_versioned<M: Message + PartialEq + std::fmt::Debug>(version: i16, hex: &str, message: M) {
+    assert_eq!(encode_versioned(&message, version), Ok(bytes(hex)));
+    assert_eq!(decode_versioned(bytes(hex)), Ok((version, message)));
+}
+
+#[test]
+fn group_state_is_kafkas() {
+    let mut value = OffsetCommitValue {
+        offset: 42,
+        leader_epoch: 7,
+        metadata: text("meta"),
+        commit_timestamp: 1_700_000_000_000,
+        ..Default::default()
+    };
+    let hex = "0003000000000000002a0000000700046d6574610000018bcfe56800";
+    check_versioned(3, hex, value.clone());
+    value.topic_id = ID;
+    let hex = "0004000000000000002a00000007056d6574610000018bcfe56800\
+               0100101234567890abcdef1122334455667788";
+    check_versioned(4, hex, value);
+    let member = MemberMetadata {
+        member_id: text("m"),
+        group_instance_id: None,
+        client_id: text("c"),
+        client_host: text("/127.0.0.1"),
+        rebalance_timeout: 300_000,
+        session_timeout: 45_000,
+        subscription: Bytes::from_static(&[1, 2]),
+        assignment: Bytes::from_static(&[3]),
+    };
+    let group = GroupMetadataValue {
+        protocol_type: text("consumer"),
+        generation: 3,
+        protocol: Some(text("range")),
+        leader: Some(text("m")),
+        current_state_timestamp: 1_700_000_000_000,
+        members: vec![member],
+    };
+    let hex = "00030008636f6e73756d657200000003000572616e676500016d0000018bcfe5680000000001\
+               00016dffff000163000a2f3132372e302e302e31000493e00000afc80000000201020000000103";
+    check_versioned(3, hex, group);
+}

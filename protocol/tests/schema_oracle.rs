@@ -1,7 +1,8 @@
 //! Our schema against Kafka's own, field by field: the kafka-clients jar carries the definitions
 //! that its classes are generated from.
 //!
-//! `cargo xtask test` fetches the jar and sets `STROM_KAFKA_CLIENTS_JAR`.
+//! `cargo xtask test` fetches the jar among the Java client's and sets `STROM_CLIENT_JAVA` to their
+//! folder; `STROM_KAFKA_CLIENTS_JAR` names the jar itself instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -12,14 +13,23 @@ use std::io::Read;
 use serde_json::Value;
 use support::generate::schema::{Field, Message, Versions};
 
+const REMEDY: &str = "run `cargo xtask test`, which fetches the jar and says where it is";
+
+fn jar_path() -> String {
+    if let Ok(path) = std::env::var("STROM_KAFKA_CLIENTS_JAR") {
+        return path;
+    }
+    match std::env::var("STROM_CLIENT_JAVA") {
+        Ok(folder) => format!("{folder}/lib/kafka-clients-4.3.1.jar"),
+        Err(_) => panic!("neither STROM_CLIENT_JAVA nor STROM_KAFKA_CLIENTS_JAR is set: {REMEDY}"),
+    }
+}
+
 #[test]
 fn schema_equals_kafkas_field_by_field() {
-    let path = std::env::var("STROM_KAFKA_CLIENTS_JAR").unwrap_or_default();
+    let path = jar_path();
     let jar = std::fs::read(&path).unwrap_or_else(|error| {
-        panic!(
-            "STROM_KAFKA_CLIENTS_JAR=`{path}` (the kafka-clients 4.3.1 jar): {error}; \
-             run `cargo xtask test`, which fetches the jar and sets the variable"
-        )
+        panic!("`{path}` (the kafka-clients 4.3.1 jar): {error}; {REMEDY}")
     });
     let mut faults = Vec::new();
     let mut compared = 0;
