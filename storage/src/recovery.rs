@@ -5,6 +5,7 @@
 //! What no recovery may do is take an offset back: log ends are never below what the metadata log knows.
 
 use std::collections::HashMap;
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -103,6 +104,9 @@ impl Recovery<'_> {
         let scanned = scan.run()?;
         let end = &files[scanned.end_file];
         let end_place = (end.path.clone(), scanned.end_position);
+        if clean_end.is_none() {
+            wipe_end(end, scanned.end_position)?;
+        }
         let mut damages = scanned.damages;
         damages.extend(header_damages);
         let generations = files.iter().chain(&spares).map(|file| file.header.generation);
@@ -216,6 +220,19 @@ impl Recovery<'_> {
             })
             .collect()
     }
+}
+
+/// Makes sure that what is left of a torn group never becomes whole again, by sectors of a later write in its
+/// place that happen to be equal.
+fn wipe_end(file: &JournalFile, position: u64) -> Result<(), OpenError> {
+    if position < file.header.capacity {
+        let zeros = [0; SECTOR_BYTES];
+        file.file
+            .write_at(&[IoSlice::new(&zeros)], position)
+            .map_err(OpenError::io("writing", &file.path))?;
+        file.file.sync_data().map_err(OpenError::io("syncing", &file.path))?;
+    }
+    Ok(())
 }
 
 /// A range of offsets that is missing, and the damage that explains it, if one was seen.

@@ -311,7 +311,7 @@ impl Store {
             journal_bytes: files.iter().map(|file| file.header.capacity).sum(),
             journal_files: files.len() as u64,
             written_lsn: shared.written_lsn(),
-            synced_lsn: shared.synced_lsn.load(Ordering::Acquire),
+            synced_lsn: shared.synced_lsn(),
             sync_count: counters.syncs.load(Ordering::Relaxed),
             write_count: counters.writes.load(Ordering::Relaxed),
             append_count: counters.appends.load(Ordering::Relaxed),

@@ -167,15 +167,13 @@ impl State {
     }
 
     fn extend(&mut self, id: u64, bytes: usize) -> io::Result<()> {
-        let named = self.names.values().filter(|other| **other != id);
-        let used: usize = named.map(|other| self.files[other].bytes.len()).sum();
-        if self.capacity.is_some_and(|capacity| (used + bytes) as u64 > capacity) {
+        let missing = bytes.saturating_sub(self.files[&id].bytes.len());
+        let used: usize = self.names.values().map(|named| self.files[named].bytes.len()).sum();
+        if missing > 0 && self.capacity.is_some_and(|capacity| (used + missing) as u64 > capacity) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let content = self.files.get_mut(&id).expect("an open file exists");
-        if content.bytes.len() < bytes {
-            content.bytes.resize(bytes, 0);
-        }
+        content.bytes.resize(content.bytes.len() + missing, 0);
         Ok(())
     }
 }

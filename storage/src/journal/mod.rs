@@ -19,6 +19,8 @@ mod preparer;
 pub(crate) mod queue;
 pub(crate) mod scan;
 mod syncer;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -273,14 +275,18 @@ impl Shared {
         self.written_lsn.load(Ordering::Acquire)
     }
 
+    pub(crate) fn synced_lsn(&self) -> u64 {
+        self.synced_lsn.load(Ordering::Acquire)
+    }
+
     /// Ends everything: the first failure is the reason that everyone gets.
     fn fail(&self, reason: String) {
         let failure = StorageFailed::new(reason);
         tracing::error!(reason = %failure.reason, "journal failed");
         self.fail_stop.fail(failure.clone());
+        self.queue().fail(failure.clone());
         self.progress.written.end(failure.clone());
-        self.progress.synced.end(failure.clone());
-        self.queue().fail(failure);
+        self.progress.synced.end(failure);
         self.queued.notify_all();
         self.room_changed.notify_all();
         self.file_wanted.notify_all();

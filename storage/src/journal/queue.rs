@@ -12,7 +12,7 @@ use super::entry::{EntryHead, group_bytes};
 use super::file::{HEADER_BYTES, JournalFile, usable_bytes};
 use crate::error::StorageFailed;
 
-/// The part of a file that clients leave to the broker's own topics when no next file is to be had.
+/// The part of a file that clients leave to the broker's own topics while there is no next file.
 const RESERVE_DIVISOR: u64 = 16;
 
 /// One batch on its way into the journal.
@@ -114,12 +114,9 @@ impl Queue {
             let max = usable_bytes(file_bytes).saturating_sub(overhead) as usize;
             return Err(NoRoom::TooLarge { max });
         }
-        let is_last_file = matches!(self.next, Next::Refused(_));
-        let reserve = if is_last_file && !is_internal {
-            self.file.header.capacity / RESERVE_DIVISOR
-        } else {
-            0
-        };
+        let has_next = matches!(self.next, Next::Ready(_));
+        let reserve =
+            if !has_next && !is_internal { self.file.header.capacity / RESERVE_DIVISOR } else { 0 };
         if cost + reserve <= self.left {
             self.left -= cost;
             if matches!(self.next, Next::Unwanted) && self.left < self.file.header.capacity / 4 * 3

@@ -147,6 +147,8 @@ impl<'a, F: FnMut(Found<'_>)> Scan<'a, F> {
                     at += group.head.group_bytes();
                     self.result.end_position = at;
                     if group.head.is_last_of_file {
+                        // Nothing may follow in this file, even if the next one is lost.
+                        self.result.end_position = file.header.capacity;
                         return Ok(false);
                     }
                 }

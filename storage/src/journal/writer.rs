@@ -106,15 +106,18 @@ impl Writer {
 
     /// Ends the current file and goes on in the next one.
     fn turn_to(&mut self, file: Arc<JournalFile>) -> io::Result<()> {
-        self.buffer.clear();
+        let mut sequence = self.position.sequence;
         let head = self.head(&[], true);
-        self.buffer.extend_from_slice(&head.encode(self.file.header.nonce));
-        self.buffer.resize(head.group_bytes() as usize, 0);
-        self.file.file.write_at(&[IoSlice::new(&self.buffer)], self.position.at)?;
-        // The syncer must see the old file once more: nothing else may follow in it.
-        let closing = Written::end_of(&self.file, self.ordinal);
-        self.shared.hand_to_syncer(closing);
-        self.position = Position { at: HEADER_BYTES, sequence: self.position.sequence + 1 };
+        // There is always room, except in a file that was ended before and whose successor was lost.
+        if self.position.at + head.group_bytes() <= self.file.header.capacity {
+            self.buffer.clear();
+            self.buffer.extend_from_slice(&head.encode(self.file.header.nonce));
+            self.buffer.resize(head.group_bytes() as usize, 0);
+            self.file.file.write_at(&[IoSlice::new(&self.buffer)], self.position.at)?;
+            self.shared.hand_to_syncer(Written::end_of(&self.file, self.ordinal));
+            sequence += 1;
+        }
+        self.position = Position { at: HEADER_BYTES, sequence };
         self.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.add_file(&file);
         self.file = file;

@@ -31,6 +31,10 @@ pub(super) fn deltas_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("deltas-{number}"))
 }
 
+/// The size that a deltas file has from the start: on a full disk, log starts still advance, and syncs
+/// change no file-system metadata.
+pub(super) const DELTAS_BYTES: u64 = 1 << 20;
+
 /// Creates an empty deltas file; its directory entry is durable after the directory's sync.
 pub(super) fn create_deltas(
     disk: &dyn Disk,
@@ -38,7 +42,9 @@ pub(super) fn create_deltas(
     number: u64,
 ) -> std::io::Result<Arc<dyn DiskFile>> {
     let file = disk.create(&deltas_path(dir, number))?;
-    file.write_at(&[IoSlice::new(&format::encode_header(FileKind::Deltas, number))], 0)?;
+    let mut content = format::encode_header(FileKind::Deltas, number);
+    content.resize(DELTAS_BYTES as usize, 0);
+    file.write_at(&[IoSlice::new(&content)], 0)?;
     file.sync_data()?;
     Ok(file)
 }
@@ -131,7 +137,7 @@ fn load_checkpoint(
     unreachable!("a file has fewer groups than sequences")
 }
 
-/// Applies the deltas and cuts a torn last group off. Gives the end and the next sequence.
+/// Applies the deltas and clears a torn last group. Gives the end and the next sequence.
 fn load_deltas(
     file: &dyn DiskFile,
     path: &Path,
@@ -151,12 +157,21 @@ fn load_deltas(
     if format::has_later_group(file, at, sequence).map_err(OpenError::io("reading", path))? {
         return Err(corrupt(path, at, "a group is damaged, and later ones are not"));
     }
-    if file.bytes().map_err(OpenError::io("reading", path))? > at {
-        tracing::warn!(file = %path.display(), position = at, "metadata log ends in a torn write");
-        file.truncate(at).map_err(OpenError::io("truncating", path))?;
-        file.sync_data().map_err(OpenError::io("syncing", path))?;
-    }
+    clear_tail(file, path, at)?;
     Ok((at, sequence))
+}
+
+/// Writes zeros over what an unsynced write left behind the last group.
+fn clear_tail(file: &dyn DiskFile, path: &Path, at: u64) -> Result<(), OpenError> {
+    let bytes = file.bytes().map_err(OpenError::io("reading", path))?.saturating_sub(at);
+    let tail = file.read_at(at, bytes as usize).map_err(OpenError::io("reading", path))?;
+    if tail.iter().all(|&byte| byte == 0) {
+        return Ok(());
+    }
+    tracing::warn!(file = %path.display(), position = at, "metadata log ends in a torn write");
+    let zeros = vec![0; tail.len()];
+    file.write_at(&[IoSlice::new(&zeros)], at).map_err(OpenError::io("writing", path))?;
+    file.sync_data().map_err(OpenError::io("syncing", path))
 }
 
 fn read_header(

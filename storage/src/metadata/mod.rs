@@ -15,6 +15,8 @@
 
 mod format;
 mod load;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::collections::BTreeMap;

@@ -3,15 +3,17 @@
 use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 
-use super::load::{Files, checkpoint_path, create_deltas, deltas_path, encode_checkpoint};
+use super::load::{
+    DELTAS_BYTES, Files, checkpoint_path, create_deltas, deltas_path, encode_checkpoint,
+};
 use super::{Map, Shared, format};
 use crate::data_dir::DataDir;
 use crate::error::StorageFailed;
 use crate::io::replace_file;
 use crate::ticket::lock;
 
-/// Deltas may grow this far even beside a small checkpoint.
-const DELTAS_BYTES_MIN: u64 = 1 << 20;
+/// Deltas may grow this far even beside a small checkpoint: most of what their file has from the start.
+const DELTAS_BYTES_MIN: u64 = DELTAS_BYTES / 4 * 3;
 
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -76,7 +78,14 @@ impl Worker {
         files.sequence += 1;
         self.shared.progress.reach(turn.ordinal);
         match &turn.checkpoint {
-            Some(map) => self.checkpoint(map),
+            Some(map) => match self.checkpoint(map) {
+                // The deltas grow on until there is room for a checkpoint.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    tracing::warn!(%error, "metadata checkpoint is put off, the disk is full");
+                    Ok(())
+                }
+                other => other,
+            },
             None => Ok(()),
         }
     }

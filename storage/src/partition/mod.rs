@@ -164,14 +164,17 @@ impl Partition {
         self.state().tail_start()
     }
 
-    /// Moves the log start up to `to` (at most to the high watermark; never back). Visible at once; what was
-    /// below is freed only when the change is durable.
+    /// Moves the log start up to `to`: at most to the high watermark, never past what is synced (under the
+    /// `os` policy sync first to get all the way), never back. Visible at once; what was below is freed only
+    /// when the change is durable.
     pub fn advance_log_start(&self, to: i64) -> Result<MetadataTicket, StorageFailed> {
         if let Some(failure) = self.context.journal.fail_stop.failure() {
             return Err(failure);
         }
         let mut state = self.state();
-        let to = to.min(state.high_watermark);
+        let synced_lsn = self.context.journal.synced_lsn();
+        let unsynced = state.index.at_lsn(synced_lsn).map_or(i64::MAX, |entry| entry.base_offset);
+        let to = to.min(state.high_watermark).min(unsynced);
         if to <= state.log_start || state.is_deleted {
             return Ok(self.context.metadata.ticket());
         }
