@@ -15,6 +15,7 @@ use super::fetch::isolation;
 use crate::errors::read_error_code;
 use crate::session::Context;
 
+const LEADER_EPOCH_SINCE: i16 = 4;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -61,7 +62,7 @@ fn answer(context: &Context, version: i16, request: &ListOffsetsRequest) -> List
                     } else {
                         look_up(context, &topic.name, wanted, isolation)
                     };
-                    respond(wanted.partition_index, found)
+                    respond(version, wanted.partition_index, found)
                 })
                 .collect(),
         })
@@ -123,6 +124,7 @@ fn offset_at(
 }
 
 fn respond(
+    version: i16,
     partition_index: i32,
     found: Result<Option<TimestampOffset>, ErrorCode>,
 ) -> ListOffsetsPartitionResponse {
@@ -136,7 +138,7 @@ fn respond(
         error_code: error_code.code(),
         timestamp: found.timestamp,
         offset: found.offset,
-        leader_epoch: found.leader_epoch,
+        leader_epoch: if version >= LEADER_EPOCH_SINCE { found.leader_epoch } else { -1 },
     }
 }
 
