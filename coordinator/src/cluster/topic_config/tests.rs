@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use strom_protocol::{ErrorCode, TopicId, Uuid};
 
 use super::*;
-use crate::cluster::broker_config::{self, BrokerValues};
 use crate::cluster::{Cluster, ClusterDefaults};
 
 fn broker(values: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -296,57 +295,4 @@ fn describe_gives_source_and_synonyms_of_every_option() {
     let two = ["retention.ms".to_owned(), "no.such".to_owned()];
     let rows = cluster.describe(&topic, Some(&two));
     assert_eq!(rows.iter().map(|r| &*r.name).collect::<Vec<_>>(), ["retention.ms"]);
-}
-
-#[test]
-fn broker_describes_what_tools_look_for_and_what_is_configured() {
-    let values = BrokerValues {
-        effective: broker(&[
-            ("num.partitions", "4"),
-            ("log.retention.hours", "2"),
-            ("data.dir", "/data"),
-            ("node.id", "1"),
-        ]),
-        configured: ["num.partitions", "log.retention.hours"].map(str::to_owned).into(),
-    };
-    let rows = broker_config::describe(&values, None);
-    let names: Vec<&str> = rows.iter().map(|r| &*r.name).collect();
-    for name in [
-        "num.partitions",
-        "default.replication.factor",
-        "auto.create.topics.enable",
-        "log.retention.ms",
-        "log.retention.minutes",
-        "log.retention.hours",
-        "log.retention.bytes",
-        "log.cleanup.policy",
-        "message.max.bytes",
-        "min.insync.replicas",
-        "group.initial.rebalance.delay.ms",
-        "group.min.session.timeout.ms",
-        "group.max.session.timeout.ms",
-        "group.max.size",
-        "offsets.retention.minutes",
-        "data.dir",
-    ] {
-        assert_eq!(names.iter().filter(|n| **n == name).count(), 1, "{name}");
-    }
-    assert!(names.is_sorted());
-    let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
-    let configured = row("num.partitions");
-    assert_eq!(configured.value.as_deref(), Some("4"));
-    assert_eq!(configured.source, ConfigSource::StaticBroker);
-    assert!(configured.is_read_only);
-    let expected = vec![
-        ("num.partitions", "4", ConfigSource::StaticBroker),
-        ("num.partitions", "1", ConfigSource::Default),
-    ];
-    assert_eq!(synonyms(configured), expected);
-    assert_eq!(row("log.retention.hours").value.as_deref(), Some("2"));
-    let absent = row("log.retention.ms");
-    assert_eq!((&absent.value, absent.source), (&None, ConfigSource::Default));
-    assert_eq!(row("node.id").source, ConfigSource::Default);
-    assert_eq!(row("group.max.size").value.as_deref(), Some("2147483647"));
-    let one = broker_config::describe(&values, Some(&["node.id".to_owned()]));
-    assert_eq!(one.len(), 1);
 }
