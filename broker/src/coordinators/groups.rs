@@ -47,9 +47,9 @@ pub struct Groups {
     clock: Clock,
     config: GroupConfig,
     partitions: i32,
-    shards: OnceCell<Box<[Mutex<Shard>]>>,
+    shards: OnceCell<Box<[Arc<Mutex<Shard>>]>>,
     tokens: AtomicU64,
-    timer: Notify,
+    timer: Arc<Notify>,
     timer_wakes_at: AtomicI64,
 }
 
@@ -62,6 +62,8 @@ struct Shard {
     /// Records in the log above the last checkpoint.
     records: usize,
     checkpoint_at: usize,
+    /// The machine is ahead of its log and being read again; commands are refused meanwhile.
+    is_reading: bool,
 }
 
 /// Replies that leave once a ticket is durable.
@@ -91,7 +93,7 @@ impl Groups {
             partitions,
             shards: OnceCell::new(),
             tokens: AtomicU64::new(1),
-            timer: Notify::new(),
+            timer: Arc::default(),
             timer_wakes_at: AtomicI64::new(i64::MAX),
         }
     }
@@ -160,7 +162,7 @@ impl Groups {
     pub fn checkpoint_all(&self) {
         for shard in self.shards.get().into_iter().flat_map(|shards| shards.iter()) {
             let mut shard = lock(shard);
-            if shard.records > 0 {
+            if shard.records > 0 && !shard.is_reading {
                 self.checkpoint(&mut shard);
             }
         }
@@ -182,11 +184,11 @@ impl Groups {
         let mut wake_at = self.clock.now_ms().saturating_add(rest_max);
         self.timer_wakes_at.store(wake_at, Ordering::SeqCst);
         for shard in self.shards.get().into_iter().flat_map(|shards| shards.iter()) {
-            let due = lock(shard).machine.next_deadline();
+            let due = lock(shard).next_deadline();
             if due.is_some_and(|due| due <= self.clock.now_ms()) {
                 self.run(shard, Command::Tick, None);
             }
-            if let Some(next) = lock(shard).machine.next_deadline() {
+            if let Some(next) = lock(shard).next_deadline() {
                 wake_at = wake_at.min(next);
             }
         }
@@ -195,13 +197,13 @@ impl Groups {
         Duration::from_millis(u64::try_from(rest).unwrap_or(1))
     }
 
-    fn partition_count(&self, shards: &[Mutex<Shard>]) -> i32 {
+    fn partition_count(&self, shards: &[Arc<Mutex<Shard>>]) -> i32 {
         i32::try_from(shards.len()).unwrap_or(self.partitions)
     }
 
     async fn submit(
         &self,
-        shard: &Mutex<Shard>,
+        shard: &Arc<Mutex<Shard>>,
         command: impl FnOnce(Token) -> Command,
     ) -> Result<Reply, ErrorCode> {
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
@@ -213,20 +215,31 @@ impl Groups {
     /// One command under the shard's lock; replies leave afterwards.
     fn run(
         &self,
-        shard: &Mutex<Shard>,
+        locked: &Arc<Mutex<Shard>>,
         command: Command,
         waiter: Option<(Token, oneshot::Sender<Reply>)>,
     ) {
-        let mut shard = lock(shard);
+        let mut shard = lock(locked);
+        if shard.is_reading {
+            return;
+        }
         if let Some((token, sender)) = waiter {
             shard.waiting.insert(token, sender);
         }
+        let first_join = self.first_join(&shard, &command);
         let outcome = shard.machine.handle(command, self.clock.now_ms());
+        if let Some((token, group)) = first_join
+            && outcome.replies.iter().all(|(answered, _)| *answered != token)
+        {
+            let delay_ms = self.config.initial_rebalance_delay_ms;
+            info!(group = %group, delay_ms, "the first member of a group waits for others (group.initial.rebalance.delay.ms)");
+        }
         if !outcome.records.is_empty() {
             match shard.append(&outcome.records, self.clock.now_ms()) {
                 Ok(ticket) => shard.last_append = Some(ticket),
                 Err(error) => {
-                    self.reload(&mut shard, &error);
+                    warn!(partition = shard.partition.index(), reason = %error, "group state cannot be appended, reading it again");
+                    self.read_again(&mut shard, Arc::clone(locked));
                     return;
                 }
             }
@@ -240,7 +253,7 @@ impl Groups {
             .filter_map(|(token, reply)| Some((shard.waiting.remove(&token)?, reply)))
             .collect::<Vec<_>>();
         let after = shard.last_append.clone();
-        let next = shard.machine.next_deadline();
+        let next = shard.next_deadline();
         drop(shard);
         if next.is_some_and(|next| next < self.timer_wakes_at.load(Ordering::SeqCst)) {
             self.timer.notify_one();
@@ -250,17 +263,44 @@ impl Groups {
         }
     }
 
+    /// A join that may begin the wait for a group's first members, with its token.
+    fn first_join(&self, shard: &Shard, command: &Command) -> Option<(Token, ByteString)> {
+        match command {
+            Command::Join(token, join)
+                if self.config.initial_rebalance_delay_ms > 0
+                    && !shard.machine.has_members(&join.group_id) =>
+            {
+                Some((*token, join.group_id.clone()))
+            }
+            _ => None,
+        }
+    }
+
     /// The log refused what the machine had already applied: read the truth back. Waiting clients
     /// are told to find the coordinator again.
-    fn reload(&self, shard: &mut Shard, reason: &AppendError) {
-        warn!(partition = shard.partition.index(), %reason, "group state cannot be appended, reading it again");
+    fn read_again(&self, shard: &mut Shard, again: Arc<Mutex<Shard>>) {
         shard.waiting.clear();
-        match shard_log::load(&shard.partition, &self.config, self.clock.now_ms()) {
-            Ok((machine, _)) => shard.machine = machine,
-            Err(reason) => {
-                error!(partition = shard.partition.index(), %reason, "group state cannot be read");
+        shard.is_reading = true;
+        let partition = Arc::clone(&shard.partition);
+        let (config, clock, timer) =
+            (self.config.clone(), self.clock.clone(), Arc::clone(&self.timer));
+        tokio::task::spawn_blocking(move || {
+            let loaded = shard_log::settled(&partition)
+                .and_then(|()| shard_log::load(&partition, &config, clock.now_ms()));
+            match loaded {
+                Ok((machine, records)) => {
+                    let mut shard = lock(&again);
+                    shard.machine = machine;
+                    shard.records = records;
+                    shard.is_reading = false;
+                }
+                Err(reason) => {
+                    let partition = partition.index();
+                    error!(partition, %reason, "group state cannot be read, its groups are refused until the next start");
+                }
             }
-        }
+            timer.notify_one();
+        });
     }
 
     fn checkpoint(&self, shard: &mut Shard) {
@@ -286,12 +326,12 @@ impl Groups {
         }
     }
 
-    async fn shards(&self) -> Result<&[Mutex<Shard>], ErrorCode> {
+    async fn shards(&self) -> Result<&[Arc<Mutex<Shard>>], ErrorCode> {
         let shards = self.shards.get_or_try_init(|| self.open_shards()).await?;
         Ok(shards)
     }
 
-    async fn open_shards(&self) -> Result<Box<[Mutex<Shard>]>, ErrorCode> {
+    async fn open_shards(&self) -> Result<Box<[Arc<Mutex<Shard>>]>, ErrorCode> {
         if self.topics.id_of(OFFSETS_TOPIC).is_none() {
             let topic = NewTopic::internal(OFFSETS_TOPIC, self.partitions);
             if let Err(fault) = self.topics.create(topic).await
@@ -301,8 +341,12 @@ impl Groups {
                 return Err(ErrorCode::CoordinatorNotAvailable);
             }
         }
-        let id = self.topics.id_of(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-        let partitions = self.store.partitions(id);
+        let topic = self.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let partitions = self.store.partitions(topic.id);
+        if i32::try_from(partitions.len()) != Ok(topic.partitions) {
+            // Somebody else is creating it this moment.
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
         let config = self.config.clone();
         let now_ms = self.clock.now_ms();
         let loaded = tokio::task::spawn_blocking(move || open_all(&partitions, &config, now_ms));
@@ -318,14 +362,14 @@ fn open_all(
     partitions: &[Arc<Partition>],
     config: &GroupConfig,
     now_ms: i64,
-) -> Result<Box<[Mutex<Shard>]>, String> {
+) -> Result<Box<[Arc<Mutex<Shard>>]>, String> {
     let mut shards = Vec::with_capacity(partitions.len());
     let mut total = 0;
     for partition in partitions {
         let (machine, records) = shard_log::load(partition, config, now_ms)?;
         total += records;
         let checkpoint_at = checkpoint_at(machine.state().live_records());
-        shards.push(Mutex::new(Shard {
+        shards.push(Arc::new(Mutex::new(Shard {
             machine,
             partition: Arc::clone(partition),
             waiting: HashMap::new(),
@@ -333,7 +377,8 @@ fn open_all(
             scratch: Scratch::default(),
             records,
             checkpoint_at,
-        }));
+            is_reading: false,
+        })));
     }
     if total > 0 {
         info!(records = total, "group state read from {OFFSETS_TOPIC}");
@@ -387,6 +432,10 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
+    fn next_deadline(&self) -> Option<i64> {
+        if self.is_reading { None } else { self.machine.next_deadline() }
+    }
+
     fn append(
         &mut self,
         records: &[strom_coordinator::group::GroupRecord],

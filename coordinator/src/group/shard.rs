@@ -84,6 +84,11 @@ impl GroupShard {
         step.outcome
     }
 
+    /// Whether the group has members, or is about to.
+    pub fn has_members(&self, group_id: &str) -> bool {
+        self.groups.get(group_id).is_some_and(|group| !group.is_empty())
+    }
+
     /// Requests that wait for a reply.
     pub fn waiting(&self) -> usize {
         self.groups.iter().map(|g| g.waiting()).sum()

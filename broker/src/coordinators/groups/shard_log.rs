@@ -1,18 +1,24 @@
 //! Group records in their partition: encoding to batches, and reading a shard back.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use strom_coordinator::group::{GroupConfig, GroupRecord, GroupShard, GroupState};
 use strom_protocol::Bytes;
 use strom_protocol::record::{BatchBuilder, Compression, Record, Scratch, visit};
 use strom_storage::{
-    AppendError, AppendRequest, AppendTicket, Isolation, Origin, Partition, ReadLimits,
+    AppendError, AppendRequest, AppendTicket, Isolation, Origin, Partition, ReadError, ReadLimits,
 };
+use tracing::error;
 
 /// A batch of group records is closed when it has grown to this.
 const BATCH_BYTES: usize = 512 * 1024;
 /// How much of a shard's log one read takes.
 const READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long records that were appended may take to become readable.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(30);
+const SETTLE_REST: Duration = Duration::from_millis(5);
 
 /// Appends `records` (at least one) in order; the ticket stands for all of them.
 pub(super) fn append(
@@ -38,6 +44,21 @@ pub(super) fn append(
     Ok(last.expect("there is at least one record to append"))
 }
 
+/// Waits until everything that was appended may be read. For threads outside of the runtime.
+pub(super) fn settled(partition: &Partition) -> Result<(), String> {
+    let deadline = Instant::now() + SETTLE_PATIENCE;
+    loop {
+        let offsets = partition.offsets();
+        if offsets.last_stable >= offsets.log_end {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("offset {} was not written in time", offsets.last_stable));
+        }
+        std::thread::sleep(SETTLE_REST);
+    }
+}
+
 /// Rebuilds a shard from its partition; returns it with the number of records read.
 pub(super) fn load(
     partition: &Arc<Partition>,
@@ -50,8 +71,20 @@ pub(super) fn load(
     let mut next = partition.offsets().log_start;
     loop {
         let limits = ReadLimits { max_bytes: READ_BYTES, at_least_one: true };
-        let read = partition.read(next, Isolation::ReadCommitted, limits);
-        let read = read.map_err(|error| error.to_string())?;
+        let read = match partition.read(next, Isolation::ReadCommitted, limits) {
+            Ok(read) => read,
+            // What is lost are commits and generations: clients join again and read records again.
+            // Refusing to start would take every other group and topic down too.
+            Err(ReadError::Corrupt { file, position, next_offset, .. }) => {
+                error!(
+                    file = %file.display(), position, partition = partition.index(),
+                    "group state is damaged, reading goes on behind it: groups may see older offsets"
+                );
+                next = next_offset;
+                continue;
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         let Some(last) = read.batches.last() else { break };
         next = last.header.last_offset() + 1;
         for batch in &read.batches {
