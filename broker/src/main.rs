@@ -5,10 +5,14 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use strom::cli::{Cli, Command, print_options};
 use strom::config::Loaded;
+
+/// How long blocking reads may still take when everything else has ended.
+const STRAGGLERS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,7 +37,10 @@ fn serve(loaded: Loaded) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("the runtime cannot be started: {error}")),
     };
-    match runtime.block_on(strom::serve::run(loaded.config)) {
+    let outcome = runtime.block_on(strom::serve::run(loaded.config));
+    // Everything that must end has ended; a read that hangs on the disk does not hold the exit up.
+    runtime.shutdown_timeout(STRAGGLERS);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use crate::broker::Broker;
 
@@ -38,9 +38,14 @@ fn is_pressed(broker: &Broker) -> bool {
 async fn run_retention(broker: &Arc<Broker>) {
     let store = Arc::clone(&broker.store);
     let now_ms = broker.clock.now_ms();
-    let report = tokio::task::spawn_blocking(move || store.run_retention(now_ms))
-        .await
-        .expect("retention neither panics nor is cancelled");
+    let ran = tokio::task::spawn_blocking(move || store.run_retention(now_ms)).await;
+    let report = match ran {
+        Ok(report) => report,
+        Err(reason) => {
+            error!(%reason, "retention failed; it runs again at its next time");
+            return;
+        }
+    };
     if report.files_freed > 0 {
         info!(
             files = report.files_freed,

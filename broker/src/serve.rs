@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use strom_lake::{Lake, LakeOptions};
 use strom_storage::{DataDir, FlushPolicy, MetadataLog, Store, StoreOptions};
@@ -36,6 +36,8 @@ use bind::Sockets;
 /// The share of `memory.limit` that requests in flight may hold; the tails get as much.
 const REQUEST_MEMORY_SHARE: usize = 4;
 const TAIL_MEMORY_SHARE: usize = 4;
+/// A background task that failed rests this long before it begins anew.
+const BEGIN_ANEW_REST: Duration = Duration::from_secs(1);
 /// A second Ctrl-C ends the process with the shell's code for SIGINT.
 const INTERRUPTED: i32 = 130;
 
@@ -250,9 +252,28 @@ fn spawn_listeners(
 fn spawn_background(broker: &Arc<Broker>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let groups = Arc::clone(&broker.groups);
-    tasks.spawn(async move { groups.run_timers().await });
-    tasks.spawn(maintenance::run(Arc::clone(broker)));
+    tasks.spawn(kept("the timers of groups", move || {
+        let groups = Arc::clone(&groups);
+        async move { groups.run_timers().await }
+    }));
+    let broker = Arc::clone(broker);
+    tasks.spawn(kept("upkeep", move || maintenance::run(Arc::clone(&broker))));
     tasks
+}
+
+/// Runs a task that must not end; if it panics (our bug) it is begun anew.
+async fn kept<F>(name: &'static str, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let mut task = JoinSet::new();
+        task.spawn(begin());
+        if let Some(Err(reason)) = task.join_next().await {
+            error!(%reason, "{name} failed and begin anew");
+        }
+        tokio::time::sleep(BEGIN_ANEW_REST).await;
+    }
 }
 
 async fn stop(
