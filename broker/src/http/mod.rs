@@ -11,19 +11,28 @@ pub mod metrics;
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use health::Health;
 use metrics::Registry;
 
 /// How long requests may go on after the broker was asked to stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// A request's head must be there within this time of the connection's opening, or of its last answer.
+const HEAD_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connections open at once. An engine uses a handful; more wait in the socket's backlog.
 const CONNECTIONS_MAX: usize = 512;
@@ -43,21 +52,41 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let stopping = Arc::new(Notify::new());
-    let asked = Arc::clone(&stopping);
-    let listener = limit::Limited::new(listener, CONNECTIONS_MAX);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        asked.notify_one();
-    });
-    let deadline = async {
-        stopping.notified().await;
-        tokio::time::sleep(STOP_GRACE).await;
-    };
-    tokio::select! {
-        ended = server.into_future() => ended,
-        () = deadline => Ok(()),
+    let mut listener = limit::Limited::new(listener, CONNECTIONS_MAX);
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            (stream, _) = listener.accept() => {
+                connections.spawn(connection(stream, router.clone(), stopping.clone()));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = &mut shutdown => break,
+        }
     }
+    drop(listener);
+    stop.send_replace(true);
+    // What has not ended by then is cancelled with the set.
+    let ended = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(STOP_GRACE, ended).await;
+    Ok(())
+}
+
+/// One connection. A request's head must come within [`HEAD_PATIENCE`], which also bounds how long a
+/// connection may be silent, so clients that dribble or forget do not keep the slots.
+async fn connection(stream: limit::Slotted, router: Router, mut stopping: watch::Receiver<bool>) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    let service = TowerToHyperService::new(router);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // How a connection ended is the client's business: a lost one is an error here too.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopping.wait_for(|is_stopping| *is_stopping) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 #[cfg(test)]
