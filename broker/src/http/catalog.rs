@@ -122,12 +122,20 @@ async fn config() -> impl IntoResponse {
 struct Listing {
     parent: Option<String>,
     page_token: Option<String>,
-    page_size: Option<usize>,
+    /// Text, so that a wrong number is an error of the catalog's shape.
+    page_size: Option<String>,
 }
 
 impl Listing {
-    fn page(self) -> Page {
-        Page { token: self.page_token, size: self.page_size }
+    fn page(self) -> Result<Page, CatalogError> {
+        let size = match self.page_size.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().map_err(|_| {
+                let message = format!("Invalid page size: {text} (expected a number)");
+                CatalogError::new(400, "BadRequestException", message)
+            })?),
+        };
+        Ok(Page { token: self.page_token, size })
     }
 }
 
@@ -151,7 +159,7 @@ async fn list_tables(
     Path(namespace): Path<String>,
     Query(listing): Query<Listing>,
 ) -> Answer {
-    let tables = lake.catalog().list_tables(&levels(&namespace), &listing.page())?;
+    let tables = lake.catalog().list_tables(&levels(&namespace), &listing.page()?)?;
     Ok(axum::Json(tables).into_response())
 }
 
