@@ -74,6 +74,12 @@ impl Client {
         }
     }
 
+    /// The client of a test's name: `confluent_kafka`.
+    pub fn by_name(name: &str) -> Client {
+        let found = Client::ALL.into_iter().find(|client| client.name().replace('-', "_") == name);
+        found.unwrap_or_else(|| panic!("no client is called {name}"))
+    }
+
     /// The codecs that it produces.
     pub fn codecs(self) -> &'static [&'static str] {
         &["none", "gzip", "snappy", "lz4", "zstd"]
@@ -101,12 +107,13 @@ impl Client {
         self != Client::Kcat
     }
 
-    /// The assignors with which its groups are tested; none when it has no groups to test.
+    /// The assignors with which its groups are tested.
     pub fn assignors(self) -> &'static [&'static str] {
         match self {
-            Client::Kcat => &[],
             Client::Kafkajs => &["eager"],
-            Client::Java | Client::Confluent | Client::FranzGo => &["eager", "cooperative"],
+            Client::Kcat | Client::Java | Client::Confluent | Client::FranzGo => {
+                &["eager", "cooperative"]
+            }
         }
     }
 }

@@ -1,14 +1,17 @@
 //! kcat behind the command protocol: it has no long-running mode for scripts, so each command
 //! runs it once or more. Keys, headers and null values are set per run, so a record is a run,
-//! unless it is a plain line of text.
+//! unless it is a plain line of text. A member of a group is a kcat that keeps running.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::installed::installed;
@@ -17,10 +20,13 @@ use crate::session::{Answer, Driver, Refused};
 
 /// What follows each record in the output.
 const END: &str = "<end of record>\n";
+/// A line of numbers, then key, value and headers, then END.
+const FORMAT: &str = "%t %p %o %T %K %S\n%k%s%h<end of record>\n";
 
 pub struct Kcat {
     bootstrap: String,
     readers: HashMap<String, Vec<Part>>,
+    members: HashMap<String, Member>,
 }
 
 /// A partition being read: where the next run begins.
@@ -34,7 +40,7 @@ struct Part {
 
 impl Kcat {
     pub fn new(bootstrap: &str) -> Kcat {
-        Kcat { bootstrap: bootstrap.to_string(), readers: HashMap::new() }
+        Kcat { bootstrap: bootstrap.to_string(), readers: HashMap::new(), members: HashMap::new() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -166,12 +172,12 @@ impl Kcat {
                     break;
                 }
                 let partition = part.partition.to_string();
-                let format = format!("%p %o %T %K %S\n%k%s%h{END}");
                 let mut command = self.command(&["-C", "-e", "-t", &part.topic]);
-                command.args(["-p", &partition, "-o", &part.from, "-c", &left, "-f", &format]);
+                command.args(["-p", &partition, "-o", &part.from, "-c", &left, "-f", FORMAT]);
                 // Without the shorter wait, each end of a partition costs half a second.
                 command.args(["-X", "check.crcs=true", "-X", "fetch.wait.max.ms=20"]);
-                for record in parse(&part.topic, &finish(command, b"")?.stdout) {
+                let mut output = finish(command, b"")?.stdout;
+                for record in take_records(&mut output) {
                     part.next = record["offset"].as_i64().unwrap() + 1;
                     records.push(record);
                 }
@@ -205,11 +211,124 @@ impl Driver for Kcat {
                 Ok(json!({}))
             }
             "topics" => self.topics(),
+            "join" => Ok(self.join(&arguments)),
+            "member" => Ok(self.member(arguments["handle"].as_str().unwrap())),
+            // kcat commits by itself, at an interval and when it ends.
+            "commit" => Ok(json!({})),
+            "leave" => Ok(self.leave(arguments["handle"].as_str().unwrap())),
             _ => panic!("kcat has no {op}: the test must not ask for it"),
         }
     }
 
-    fn kill(&mut self) {}
+    fn kill(&mut self) {
+        for (_, mut member) in self.members.drain() {
+            member.child.kill().unwrap();
+            member.child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Kcat {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A running `kcat -G`, its output gathered by two threads.
+struct Member {
+    child: Child,
+    output: Arc<Mutex<Vec<u8>>>,
+    errors: Arc<Mutex<Vec<u8>>>,
+    readers: [JoinHandle<()>; 2],
+}
+
+impl Kcat {
+    fn join(&mut self, arguments: &Value) -> Value {
+        let word = |name: &str| arguments[name].as_str().unwrap().to_string();
+        let strategy = if word("assignor") == "eager" { "range" } else { "cooperative-sticky" };
+        let mut command = Command::new(installed("kcat").join("bin/kcat"));
+        command.args(["-b", &self.bootstrap, "-u", "-f", FORMAT]);
+        for setting in [
+            "auto.offset.reset=earliest".to_string(),
+            "auto.commit.interval.ms=500".to_string(),
+            "heartbeat.interval.ms=300".to_string(),
+            "topic.metadata.refresh.interval.ms=1000".to_string(),
+            format!("session.timeout.ms={}", arguments["session_timeout_ms"]),
+            format!("partition.assignment.strategy={strategy}"),
+        ] {
+            command.args(["-X", &setting]);
+        }
+        command.args(["-G", &word("group")]);
+        command.args(arguments["topics"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (output, out) = gather(child.stdout.take().unwrap());
+        let (errors, err) = gather(child.stderr.take().unwrap());
+        let member = Member { child, output, errors, readers: [out, err] };
+        self.members.insert(word("handle"), member);
+        json!({})
+    }
+
+    /// kcat says `% Group g rebalanced (memberid m): assigned: t [0], t [1]`, and with cooperative
+    /// assignment `% Group g rebalanced: incremental assignment of 1 partition(s) (…): t [0]`.
+    fn member(&mut self, handle: &str) -> Value {
+        let member = &self.members[handle];
+        let errors = String::from_utf8_lossy(&member.errors.lock().unwrap()).into_owned();
+        let mut assignment: Vec<(String, i64)> = Vec::new();
+        let mut rebalances = 0;
+        for line in errors.lines() {
+            let Some((_, list)) = line.split_once("): ") else { continue };
+            if line.contains("): assigned: ") || line.contains(" incremental assignment of ") {
+                rebalances += 1;
+                assignment.extend(partitions_of(list));
+            } else if line.contains("): revoked: ") || line.contains(" incremental revoke of ") {
+                let revoked = partitions_of(list);
+                assignment.retain(|partition| !revoked.contains(partition));
+            }
+        }
+        assignment.sort();
+        assignment.dedup();
+        let records = take_records(&mut member.output.lock().unwrap());
+        json!({"assignment": assignment, "rebalances": rebalances, "records": records})
+    }
+
+    fn leave(&mut self, handle: &str) -> Value {
+        let mut member = self.members.remove(handle).expect("the member has joined");
+        let pid = i32::try_from(member.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        member.child.wait().unwrap();
+        for reader in member.readers {
+            reader.join().unwrap();
+        }
+        let records = take_records(&mut member.output.lock().unwrap());
+        json!({ "records": records })
+    }
+}
+
+fn gather(mut stream: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHandle<()>) {
+    let gathered = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&gathered);
+    let thread = std::thread::spawn(move || {
+        let mut buffer = [0; 65536];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            shared.lock().unwrap().extend_from_slice(&buffer[..length]);
+        }
+    });
+    (gathered, thread)
+}
+
+/// `t [0], t [1]`
+fn partitions_of(list: &str) -> Vec<(String, i64)> {
+    let parse = |item: &str| {
+        let item = item.trim_start_matches("assigned: ").trim_start_matches("revoked: ");
+        let (topic, partition) = item.trim().strip_suffix(']')?.split_once(" [")?;
+        Some((topic.to_string(), partition.parse().ok()?))
+    };
+    list.split(", ").filter_map(parse).collect()
 }
 
 /// Whether a record can be one line of kcat's input.
@@ -240,36 +359,44 @@ fn finish(mut command: Command, input: &[u8]) -> Answer<Output> {
     Err(Refused { error: format!("{}", output.status), message: format!("{command:?}: {message}") })
 }
 
-/// The records in kcat's output. Headers come as `name=value,name=value`, null as `NULL`, so the
-/// tests' own headers contain neither comma nor equals sign.
-fn parse(topic: &str, mut output: &[u8]) -> Vec<Value> {
+/// Takes the whole records off the front of kcat's output.
+fn take_records(output: &mut Vec<u8>) -> Vec<Value> {
     let mut records = Vec::new();
-    while !output.is_empty() {
-        let line = output.iter().position(|byte| *byte == b'\n').expect("a line of numbers");
-        let numbers: Vec<i64> = String::from_utf8_lossy(&output[..line])
-            .split(' ')
-            .map(|number| number.parse().expect("a number"))
-            .collect();
-        let [partition, offset, timestamp, key_length, value_length] = numbers[..] else {
-            panic!("five numbers, not {numbers:?}");
-        };
-        output = &output[line + 1..];
-        let key = take(&mut output, key_length);
-        let value = take(&mut output, value_length);
-        let end = output.windows(END.len()).position(|window| window == END.as_bytes());
-        let end = end.expect("the end of the record");
-        let headers: Vec<Value> = output[..end]
-            .split(|byte| *byte == b',')
-            .filter(|header| !header.is_empty())
-            .map(header_of)
-            .collect();
-        output = &output[end + END.len()..];
-        records.push(json!({
-            "topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp,
-            "key": key, "value": value, "headers": headers,
-        }));
+    let mut used = 0;
+    while let Some((record, length)) = first_record(&output[used..]) {
+        records.push(record);
+        used += length;
     }
+    output.drain(..used);
     records
+}
+
+/// The first record and its length, when it is there to its end. Headers come as
+/// `name=value,name=value`, null as `NULL`, so the tests' own headers contain neither comma nor
+/// equals sign.
+fn first_record(output: &[u8]) -> Option<(Value, usize)> {
+    let line = output.iter().position(|byte| *byte == b'\n')?;
+    let words = String::from_utf8_lossy(&output[..line]).into_owned();
+    let words: Vec<&str> = words.split(' ').collect();
+    let [topic, numbers @ ..] = words.as_slice() else { panic!("a line of numbers") };
+    let numbers: Vec<i64> = numbers.iter().map(|number| number.parse().unwrap()).collect();
+    let [partition, offset, timestamp, key_length, value_length] = numbers[..] else {
+        panic!("five numbers, not {numbers:?}");
+    };
+    let mut rest = &output[line + 1..];
+    let key = take(&mut rest, key_length)?;
+    let value = take(&mut rest, value_length)?;
+    let end = rest.windows(END.len()).position(|window| window == END.as_bytes())?;
+    let headers: Vec<Value> = rest[..end]
+        .split(|byte| *byte == b',')
+        .filter(|header| !header.is_empty())
+        .map(header_of)
+        .collect();
+    let record = json!({
+        "topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp,
+        "key": key, "value": value, "headers": headers,
+    });
+    Some((record, output.len() - rest.len() + end + END.len()))
 }
 
 fn header_of(text: &[u8]) -> Value {
@@ -278,9 +405,10 @@ fn header_of(text: &[u8]) -> Value {
     json!([String::from_utf8_lossy(&text[..equals]), encoded(value)])
 }
 
-fn take(output: &mut &[u8], length: i64) -> Option<String> {
-    let length = usize::try_from(length).ok()?;
-    let (taken, rest) = output.split_at(length);
+/// Takes a key or value off the front: base64, or null for length -1. None when it is cut short.
+fn take(output: &mut &[u8], length: i64) -> Option<Option<String>> {
+    let Ok(length) = usize::try_from(length) else { return Some(None) };
+    let (taken, rest) = output.split_at_checked(length)?;
     *output = rest;
-    encoded(Some(taken))
+    Some(encoded(Some(taken)))
 }

@@ -60,8 +60,16 @@ pub fn serves(address: &str) -> bool {
     ask().unwrap_or(false)
 }
 
-/// The names of the codecs of the first batches of a partition, in order.
-pub fn stored_codecs(address: &str, topic: &str, partition: i32) -> Vec<&'static str> {
+/// What a stored batch's header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    pub codec: &'static str,
+    pub producer_id: i64,
+    pub records: i32,
+}
+
+/// The first batches of a partition, at most 8 MiB.
+pub fn stored_batches(address: &str, topic: &str, partition: i32) -> Vec<StoredBatch> {
     let part =
         FetchPartition::default().with_partition(partition).with_partition_max_bytes(8 << 20);
     let topic = FetchTopic::default()
@@ -78,13 +86,20 @@ pub fn stored_codecs(address: &str, topic: &str, partition: i32) -> Vec<&'static
     let partition = &answer.responses[0].partitions[0];
     assert_eq!(partition.error_code, 0);
     let mut records = partition.records.clone().unwrap_or_default();
-    let mut codecs = Vec::new();
-    // Base offset 8, length 4, leader epoch 4, magic 1, crc 4, attributes 2.
-    while records.len() >= 23 {
-        let length = 12 + (&records[8..12]).get_i32() as usize;
-        let attributes = (&records[21..23]).get_i16();
-        codecs.push(["none", "gzip", "snappy", "lz4", "zstd"][usize::from(attributes as u16 & 7)]);
+    let mut batches = Vec::new();
+    while records.len() >= HEADER_BYTES {
+        let length = 12 + usize::try_from((&records[8..12]).get_i32()).unwrap();
+        // Base offset 8, length 4, leader epoch 4, magic 1, crc 4, attributes 2.
+        let codec = usize::from((&records[21..23]).get_u16() & 7);
+        batches.push(StoredBatch {
+            codec: ["none", "gzip", "snappy", "lz4", "zstd"][codec],
+            producer_id: (&records[43..51]).get_i64(),
+            records: (&records[57..61]).get_i32(),
+        });
         records.advance(length.min(records.len()));
     }
-    codecs
+    batches
 }
+
+/// Of a record batch, format 2.
+const HEADER_BYTES: usize = 61;

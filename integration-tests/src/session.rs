@@ -134,7 +134,7 @@ impl Default for Produce {
 #[derive(Clone, Debug)]
 pub struct Join<'a> {
     pub group: &'a str,
-    pub topics: &'a [&'a str],
+    pub topics: &'a [String],
     pub assignor: &'static str,
     pub instance_id: Option<&'a str>,
     pub session_timeout: Duration,

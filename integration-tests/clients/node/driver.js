@@ -34,7 +34,7 @@ const kafka = new kafkajs.Kafka({
   brokers: [process.argv[2]],
   logLevel: kafkajs.logLevel.WARN,
   logCreator: () => (entry) => console.error(JSON.stringify(entry.log), entry.namespace),
-  retry: { initialRetryTime: 100, retries: 12 },
+  retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 40 },
 });
 const readers = new Map();
 const members = new Map();

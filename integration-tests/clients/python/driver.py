@@ -1,7 +1,10 @@
 """Drives confluent-kafka by the command protocol of ../README.md."""
 
 import base64
+import faulthandler
 import json
+import queue
+import signal
 import sys
 import threading
 import time
@@ -182,6 +185,8 @@ class Member:
         self.lock = threading.Lock()
         self.records = []
         self.next = {}
+        self.assigned = set()
+        self.commits = queue.Queue()
         self.rebalances = 0
         self.failure = None
         self.stopping = False
@@ -195,17 +200,22 @@ class Member:
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
-    def on_assign(self, _consumer, _partitions):
-        self.rebalances += 1
+    def on_assign(self, _consumer, partitions):
+        with self.lock:
+            self.rebalances += 1
+            self.assigned.update((p.topic, p.partition) for p in partitions)
 
     def on_revoke(self, _consumer, partitions):
         with self.lock:
             for partition in partitions:
+                self.assigned.discard((partition.topic, partition.partition))
                 self.next.pop((partition.topic, partition.partition), None)
 
     def run(self):
         while not self.stopping:
             message = self.consumer.poll(0.1)
+            while not self.commits.empty():
+                self.commit_now(self.commits.get())
             if message is None:
                 continue
             if message.error() is not None:
@@ -223,15 +233,22 @@ class Member:
             taken, self.records = self.records, []
         return taken
 
-    def commit(self):
-        if self.failure is not None:
-            raise ck.KafkaException(self.failure)
-        with self.lock:
+    def commit_now(self, done):
+        try:
             offsets = [ck.TopicPartition(t, p, offset) for (t, p), offset in self.next.items()]
-        if offsets:
-            for result in self.consumer.commit(offsets=offsets, asynchronous=False):
-                if result.error is not None:
-                    raise ck.KafkaException(result.error)
+            results = self.consumer.commit(offsets=offsets, asynchronous=False) if offsets else []
+            failures = [ck.KafkaException(r.error) for r in results if r.error is not None]
+            done.put(failures[0] if failures else None)
+        except ck.KafkaException as failure:
+            done.put(failure)
+
+    def commit(self):
+        """Commits in the thread that polls: with both at once, this client locks itself up."""
+        done = queue.Queue()
+        self.commits.put(done)
+        failure = done.get(timeout=30)
+        if failure is not None:
+            raise failure
 
     def stop(self):
         self.stopping = True
@@ -248,7 +265,8 @@ def member(command):
     found = members[command["handle"]]
     if found.failure is not None:
         raise ck.KafkaException(found.failure)
-    assignment = sorted([p.topic, p.partition] for p in found.consumer.assignment())
+    with found.lock:
+        assignment = sorted([topic, partition] for topic, partition in found.assigned)
     return {"assignment": assignment, "rebalances": found.rebalances, "records": found.take()}
 
 
@@ -327,6 +345,8 @@ OPERATIONS = {
 
 
 def main():
+    # `kill -USR1` shows where every thread is.
+    faulthandler.register(signal.SIGUSR1)
     for line in sys.stdin:
         command = json.loads(line)
         try:
