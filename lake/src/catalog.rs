@@ -252,7 +252,11 @@ impl Catalog {
         partitions: &[Arc<Partition>],
         stale: Option<String>,
     ) -> Result<LoadedTable, CatalogError> {
-        let committed = table.state().committed.clone();
+        let committed = {
+            let mut state = table.state();
+            state.last_used_ms = (self.shared.options.clock)();
+            state.committed.clone()
+        };
         let Some(committed) = committed else {
             if stale.is_none() && partitions.is_empty() {
                 let levels = [table.identity.namespace.clone()];

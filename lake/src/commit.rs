@@ -32,6 +32,10 @@ const RECENT_SNAPSHOTS: usize = 100;
 /// … and one an hour of the older ones, for as many hours.
 const HOURLY_SNAPSHOTS: i64 = 48;
 const HOUR_MS: i64 = 3_600_000;
+/// About as many bytes of snapshots are kept: each carries an offset per partition that changed.
+const SNAPSHOT_BYTES: usize = 160 * 1024;
+/// A snapshot in metadata.json with its entry in the history, without those offsets.
+const BYTES_PER_SNAPSHOT: usize = 900;
 const MAIN: &str = "main";
 /// Key of the changed partitions' next offsets in a snapshot's summary.
 pub(crate) const OFFSETS: &str = "strom.offsets";
@@ -424,23 +428,23 @@ fn properties(identity: &TableIdentity) -> BTreeMap<&'static str, String> {
 }
 
 /// The snapshots to drop when one is added: all of the last 15 minutes stay (the newest 100 at
-/// most), then the last of each hour for two days. The current one always stays.
+/// most), then the last of each hour for two days, as far as the bytes go. The current one stays.
 fn expired_snapshots(metadata: &TableMetadata, now_ms: i64) -> Vec<i64> {
-    let mut snapshots: Vec<(i64, i64, i64)> = metadata
-        .snapshots()
-        .map(|s| (s.sequence_number(), s.timestamp_ms(), s.snapshot_id()))
-        .collect();
-    snapshots.sort_unstable_by(|a, b| b.cmp(a));
+    let mut snapshots: Vec<&Snapshot> = metadata.snapshots().map(AsRef::as_ref).collect();
+    snapshots.sort_unstable_by_key(|snapshot| std::cmp::Reverse(snapshot.sequence_number()));
     let current = metadata.current_snapshot_id();
-    let mut hours = HashSet::new();
-    let mut expired = Vec::new();
-    for (index, (_, timestamp_ms, id)) in snapshots.into_iter().enumerate() {
-        let age_ms = now_ms.saturating_sub(timestamp_ms);
-        let recent = age_ms <= RECENT_MS && index < RECENT_SNAPSHOTS - 1;
-        let hour = timestamp_ms.div_euclid(HOUR_MS);
-        let last_of_hour = age_ms <= HOURLY_SNAPSHOTS * HOUR_MS && hours.insert(hour);
-        if !(recent || last_of_hour || Some(id) == current) {
-            expired.push(id);
+    let (mut bytes, mut hours, mut expired) = (0, HashSet::new(), Vec::new());
+    for (index, snapshot) in snapshots.into_iter().enumerate() {
+        let offsets = snapshot.summary().additional_properties.get(OFFSETS);
+        bytes += BYTES_PER_SNAPSHOT + offsets.map_or(0, String::len);
+        let age_ms = now_ms.saturating_sub(snapshot.timestamp_ms());
+        let is_recent = age_ms <= RECENT_MS && index < RECENT_SNAPSHOTS - 1;
+        let hour = snapshot.timestamp_ms().div_euclid(HOUR_MS);
+        let is_last_of_hour = age_ms <= HOURLY_SNAPSHOTS * HOUR_MS && hours.insert(hour);
+        let fits = bytes <= SNAPSHOT_BYTES;
+        let is_current = Some(snapshot.snapshot_id()) == current;
+        if !(is_current || fits && (is_recent || is_last_of_hour)) {
+            expired.push(snapshot.snapshot_id());
         }
     }
     expired

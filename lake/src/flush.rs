@@ -192,6 +192,7 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
         let mut state = table.state();
         state.pointer = Some(plan.committed.pointer.clone());
         state.committed = Some(plan.committed);
+        state.last_used_ms = now_ms;
         state.totals.commits += 1;
         state.totals.rows += rows;
         state.totals.bytes += bytes;

@@ -96,7 +96,12 @@ impl Shared {
 
     fn new_table(&self, name: &str, topic: LakeTopic) -> Table {
         let options = &self.options;
-        let directory = names::directory_of(&options.warehouse, &options.namespace, name, topic.id);
+        let pointer = self.stored_pointer_of(name).filter(|p| p.belongs_to(topic.id));
+        // A table stays where it is when the warehouse's option changes.
+        let directory = match &pointer {
+            Some(pointer) => files::path_of(&pointer.location).to_path_buf(),
+            None => names::directory_of(&options.warehouse, &options.namespace, name, topic.id),
+        };
         let identity = TableIdentity {
             namespace: options.namespace.clone(),
             table: name.to_string(),
@@ -104,7 +109,6 @@ impl Shared {
             topic: topic.name.clone(),
             location: files::location_of(&directory),
         };
-        let pointer = self.stored_pointer_of(name).filter(|p| p.belongs_to(topic.id));
         Table::new(identity, topic, directory, pointer)
     }
 
@@ -291,6 +295,7 @@ fn drop_orphans(shared: &Shared) -> Result<(), LakeError> {
             tracing::info!(table = pointer.table, "dropping the table of a topic that is no more");
             let dropped = shared.store.metadata().apply(vec![Change::Delete { key }]);
             dropped.wait().map_err(|e| LakeError::Storage(e.to_string()))?;
+            shared.queue.purge(None, files::path_of(&pointer.location).to_path_buf());
         }
     }
     let namespace = shared.options.warehouse.join(&shared.options.namespace);

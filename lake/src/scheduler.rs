@@ -23,6 +23,10 @@ use crate::{LakeError, files, flush};
 
 /// How often the ticker looks whether anything was appended.
 const TICK: Duration = Duration::from_millis(250);
+/// Every so many ticks it looks even though nothing was appended, to let go of idle tables.
+const TICKS_PER_SWEEP: u32 = 240;
+/// A table's metadata leaves memory when nobody has asked for it for so long.
+const IDLE_MS: i64 = 10 * 60 * 1000;
 /// Added to the threads' niceness: produce and fetch come first.
 const NICE: i32 = 10;
 
@@ -236,16 +240,23 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
 fn tick(shared: &Shared) {
     let mut seen = None;
     let mut is_quiet = false;
+    let mut ticks = 0;
     while !shared.queue.tick() {
+        ticks = (ticks + 1) % TICKS_PER_SWEEP;
         let journal = shared.store.stats().append_bytes;
-        if is_quiet && seen == Some(journal) {
+        if is_quiet && seen == Some(journal) && ticks != 0 {
             continue;
         }
         seen = Some(journal);
         let now_ms = (shared.options.clock)();
         is_quiet = true;
         for table in shared.tables() {
-            is_quiet &= !look(shared, &table, now_ms, journal);
+            let lags = look(shared, &table, now_ms, journal);
+            is_quiet &= !lags;
+            let mut state = table.state();
+            if !lags && now_ms.saturating_sub(state.last_used_ms) >= IDLE_MS {
+                state.committed = None;
+            }
         }
     }
 }

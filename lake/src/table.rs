@@ -118,6 +118,8 @@ pub(crate) struct State {
     pub(crate) lagging_since: Option<LaggingSince>,
     pub(crate) failure: Option<Failure>,
     pub(crate) totals: Totals,
+    /// When the table was last loaded or committed: what is idle leaves memory.
+    pub(crate) last_used_ms: i64,
     pub(crate) last_trim_ms: i64,
     /// Unreferenced metadata files and when they were first found to be.
     pub(crate) unreferenced: std::collections::HashMap<PathBuf, i64>,

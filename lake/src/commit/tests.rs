@@ -193,6 +193,10 @@ fn metadata_stays_small_however_often_a_table_commits() {
     let kept = committed.metadata.snapshots().len();
     assert!((45..=50).contains(&kept), "one an hour for two days, and the newest: {kept}");
     assert!(size < 256 * 1024, "{size}");
+    let (committed, size) = many(100, 1_000, 1_000);
+    let kept = committed.metadata.snapshots().len();
+    assert!((8..30).contains(&kept), "a thousand partitions cost history: {kept}");
+    assert!(size < 256 * 1024, "{size}");
 }
 
 #[test]

@@ -276,7 +276,10 @@ fn a_load_that_is_too_slow_is_stale_or_fails_as_the_topic_has_it() {
     let blocked = Mutex::new(blocked);
     let hook: FaultHook = Arc::new(move |step| {
         // Ends when the sender is dropped: from then on nothing blocks.
-        step == Step::DataFilesWritten && blocked.lock().unwrap().recv().is_err() && false
+        if step == Step::DataFilesWritten {
+            let _released = blocked.lock().unwrap().recv();
+        }
+        false
     });
     let lake = world.lake_with(topics, world.options(), Some(hook));
     let nothing = load(&lake, "orders").unwrap_err();
@@ -425,4 +428,36 @@ fn many_commits_keep_few_manifests_and_trimmed_files() {
     let snapshots = table.metadata.snapshots().len();
     let lists = world.files().iter().filter(|name| name.starts_with("snap-")).count();
     assert!(lists < snapshots + 25, "{lists} lists, {snapshots} snapshots");
+}
+
+#[test]
+fn a_topic_whose_records_are_gone_is_an_empty_table() {
+    let orders = topic(1, "orders", 1);
+    let world = World::new(std::slice::from_ref(&orders));
+    world.append(&orders, 0, &["a", "b"]);
+    let partition = world.store.partition(orders.id, 0).unwrap();
+    partition.advance_log_start(2).unwrap().wait().unwrap();
+    let lake = world.lake(std::slice::from_ref(&orders));
+    let table = load(&lake, "orders").unwrap();
+    assert_eq!(table.metadata.current_snapshot_id(), None);
+    assert_eq!(table.config["strom.offsets"], "{\"0\":2}");
+    world.append(&orders, 0, &["c"]);
+    assert_eq!(rows(&load(&lake, "orders").unwrap()), owned(&[(0, 2, "c")]));
+}
+
+#[test]
+fn a_table_stays_where_it_is_when_the_warehouse_changes() {
+    let orders = topic(1, "orders", 1);
+    let topics = std::slice::from_ref(&orders);
+    let world = World::new(topics);
+    world.append(&orders, 0, &["a"]);
+    let before = load(&world.lake(topics), "orders").unwrap();
+    let mut options = world.options();
+    options.warehouse = world.dir.path().join("elsewhere");
+    let lake = world.lake_with(topics, options, None);
+    world.append(&orders, 0, &["b"]);
+    let after = load(&lake, "orders").unwrap();
+    assert_eq!(rows(&after).len(), 2);
+    assert_eq!(after.metadata.location(), before.metadata.location());
+    no_file_is_unreferenced(&world, &after);
 }
