@@ -10,7 +10,6 @@
 //! answers when that is durable. Names, sizes and option values are judged here, never in a
 //! request handler.
 
-pub mod broker_config;
 mod create;
 mod name;
 mod record;
