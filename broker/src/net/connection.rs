@@ -266,3 +266,6 @@ async fn write_replies(
         drop(permit);
     }
 }
+
+#[cfg(test)]
+mod tests;

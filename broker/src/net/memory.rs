@@ -48,6 +48,21 @@ impl RequestMemory {
 }
 
 #[cfg(test)]
+impl RequestMemory {
+    /// Takes both pools.
+    pub(super) async fn reserve_everything(&self) -> [OwnedSemaphorePermit; 2] {
+        let small = u32::try_from(RESERVE_BYTES / UNIT_BYTES).expect("the reserve is small");
+        let small = Arc::clone(&self.small).acquire_many_owned(small).await;
+        [self.reserve(usize::MAX / 2).await, small.expect("the pools are never closed")]
+    }
+
+    /// Free units of the reserve.
+    pub(super) fn small_free(&self) -> usize {
+        self.small.available_permits()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
