@@ -1,4 +1,5 @@
 //! The hot paths allocate a fixed, small number of times, whatever a batch's size and record count.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The store against a model: random appends, duplicates, reads, retention and restarts, with the power
 //! going off at any write and the disk keeping any part of what was not synced.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

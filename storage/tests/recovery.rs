@@ -1,4 +1,5 @@
 //! Opening after a crash, and over damage: what is gone is named, all else is served.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -152,15 +153,13 @@ fn a_log_end_is_never_below_its_floor() {
 
 #[test]
 fn a_file_of_a_newer_format_or_another_cluster_is_refused_untouched() {
-    for (position, expected) in [(8, "has format 253, this version reads up to 1")] {
-        let disk = killed();
-        disk.damage(&first_file(), position, |_| 253);
-        let before = disk.content(&first_file());
-        let error = open_on(&disk_of(&disk), small_options(), vec![spec(1, 2)]).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { .. }));
-        assert!(error.to_string().contains(expected), "{error}");
-        assert_eq!(disk.content(&first_file()), before);
-    }
+    let disk = killed();
+    disk.damage(&first_file(), 8, |_| 253);
+    let before = disk.content(&first_file());
+    let error = open_on(&disk_of(&disk), small_options(), vec![spec(1, 2)]).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { .. }));
+    assert!(error.to_string().contains("has format 253, this version reads up to 1"), "{error}");
+    assert_eq!(disk.content(&first_file()), before);
     let (disk, other) = (killed(), killed());
     let foreign = other.content(&first_file()).unwrap();
     for (position, byte) in foreign.iter().enumerate().take(512) {

@@ -1,4 +1,5 @@
 //! The store through its public face: appending, reading, waiting, retention, limits.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -299,6 +300,29 @@ fn recycled_files_serve_new_batches_through_many_rounds_and_restarts() {
         store.close().unwrap();
     }
     assert!(files <= 5, "{files} files");
+}
+
+#[test]
+fn the_files_of_a_deleted_topic_are_freed_and_others_keep_theirs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path(), small_options(), vec![spec(1, 1), spec(2, 1)]);
+    let (kept, deleted) =
+        (store.partition(topic(1), 0).unwrap(), store.partition(topic(2), 0).unwrap());
+    append_durably(&kept, batch(&[b"kept"]));
+    for _ in 0..40 {
+        append_durably(&deleted, batch(&[&[1; 8000]]));
+    }
+    let before = store.stats().journal_files;
+    assert_eq!(store.run_retention(NOW_MS).files_freed, 0);
+    store.remove_topic(topic(2));
+    let report = store.run_retention(NOW_MS);
+    assert_eq!(report.files_freed, before - 2, "all but the one with the kept batch and the last");
+    assert_eq!(contents(&kept, 0).len(), 1);
+    append_durably(&kept, batch(&[b"more"]));
+    drop((store, deleted, kept));
+    let (store, report) = open(dir.path(), small_options(), vec![spec(1, 1)]);
+    assert_eq!(report.corruptions, Vec::new());
+    assert_eq!(contents(&store.partition(topic(1), 0).unwrap(), 0).len(), 2);
 }
 
 #[test]

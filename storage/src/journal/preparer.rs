@@ -15,13 +15,13 @@ use strom_protocol::Uuid;
 use super::Shared;
 use super::file::{FileHeader, JournalFile, file_path};
 use super::queue::Next;
-use crate::io::{Disk, DiskFile};
+use crate::io::{Disk, DiskFile, SECTOR_BYTES};
 use crate::ticket::lock;
 
 /// How often a refused file is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Zeros are written and synced in pieces, so that they stand in the way of no other sync for long.
-const FILL_BYTES: usize = 1 << 20;
+const FILL_BYTES: usize = 4 << 20;
 
 pub(super) struct Preparer {
     shared: Arc<Shared>,
@@ -101,7 +101,10 @@ impl Preparer {
         self.last_number += 1;
         let path = file_path(&options.dir, self.last_number);
         let shared = &self.shared;
-        let is_urgent = || !options.syncs_every_write || shared.queue().is_urgent();
+        let is_urgent = || {
+            let queue = shared.queue();
+            !options.syncs_every_write || queue.is_urgent() || queue.is_stopping()
+        };
         let file = create(shared.disk.as_ref(), &path, &header, is_urgent)?;
         Ok(Next::Ready(Arc::new(JournalFile { file, path, header })))
     }
@@ -174,14 +177,14 @@ fn fill(file: &dyn DiskFile, header: &FileHeader, is_urgent: impl Fn() -> bool) 
         Err(error) if error.kind() == ErrorKind::Unsupported => false,
         Err(error) => return Err(error),
     };
+    file.write_at(&[IoSlice::new(&header.encode())], 0)?;
     let zeros = vec![0; FILL_BYTES.min(header.capacity as usize)];
-    let mut at = 0;
+    let mut at = SECTOR_BYTES as u64;
     while at < header.capacity && !(is_reserved && is_urgent()) {
         let bytes = zeros.len().min((header.capacity - at) as usize);
         file.write_at(&[IoSlice::new(&zeros[..bytes])], at)?;
         file.sync_data()?;
         at += bytes as u64;
     }
-    file.write_at(&[IoSlice::new(&header.encode())], 0)?;
     file.sync_data()
 }

@@ -33,7 +33,7 @@ pub(super) fn deltas_path(dir: &Path, number: u64) -> PathBuf {
 
 /// The size that a deltas file has from the start: on a full disk, log starts still advance, and syncs
 /// change no file-system metadata.
-pub(super) const DELTAS_BYTES: u64 = 1 << 20;
+pub(super) const DELTAS_BYTES: u64 = 256 << 10;
 
 /// Creates an empty deltas file; its directory entry is durable after the directory's sync.
 pub(super) fn create_deltas(

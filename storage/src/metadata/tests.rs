@@ -154,8 +154,8 @@ fn a_full_disk_puts_checkpoints_off_and_changes_go_on() {
     let disk = SimulatedDisk::default();
     let log = open(&disk).unwrap();
     disk.set_capacity(Some(0));
-    for round in 0..9u8 {
-        log.apply(vec![put("k", vec![round; 100_000])]).wait().unwrap();
+    for round in 0..20u8 {
+        log.apply(vec![put("k", vec![round; 12_000])]).wait().unwrap();
     }
     let before = disk.list(Path::new(DIR)).unwrap();
     disk.set_capacity(None);

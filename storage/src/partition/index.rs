@@ -79,16 +79,16 @@ impl Index {
 
     /// The batches from the first one that ends behind `offset`.
     pub(crate) fn from(&self, offset: i64) -> impl Iterator<Item = IndexEntry> + '_ {
-        self.from_first(move |entry| entry.next_offset() > offset)
+        self.starting_where(move |entry| entry.next_offset() > offset)
     }
 
     /// The first batch at or behind an LSN.
     pub(crate) fn at_lsn(&self, lsn: u64) -> Option<IndexEntry> {
-        self.from_first(move |entry| entry.lsn >= lsn).next()
+        self.starting_where(move |entry| entry.lsn >= lsn).next()
     }
 
     /// The batches from the first one for which `is_in` holds; it must hold for all behind it.
-    fn from_first(
+    fn starting_where(
         &self,
         is_in: impl Fn(&IndexEntry) -> bool,
     ) -> impl Iterator<Item = IndexEntry> + '_ {
