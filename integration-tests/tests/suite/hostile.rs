@@ -67,7 +67,6 @@ fn what_is_no_request_ends_its_connection_only() {
         ("an empty frame", framed(&[])),
         ("a frame that ends in the header", framed(&full[..7])),
         ("a frame that ends in the body", framed(&full[..full.len() - 2])),
-        ("bytes after the body", framed(&[full.as_ref(), &[0; 9]].concat())),
         ("an unknown API", with_body(9999, 0, &[0; 8])),
         ("a negative API key", with_body(-3, 0, &[0; 8])),
         ("an API of other brokers", with_body(4, 7, &[0; 8])),

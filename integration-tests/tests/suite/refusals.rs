@@ -404,3 +404,15 @@ fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     assert!(!answer.has_remaining());
     assert_eq!(wire.call(3, &api_versions()).error_code, 0);
 }
+
+/// Some librdkafka versions append bytes to a Metadata request for all topics. Kafka reads the
+/// request and leaves the rest of the frame alone.
+#[test]
+fn bytes_after_a_request_are_ignored() {
+    let mut wire = wire();
+    let metadata = crate::wire::request_frame(3, 9, 5, &MetadataRequest::default());
+    wire.write_frame(&[metadata.as_ref(), &[0; 3]].concat());
+    let answer = wire.answer().expect("an answer");
+    assert_eq!(answer[..4], 5_i32.to_be_bytes());
+    assert_eq!(wire.call(3, &api_versions()).error_code, 0);
+}

@@ -51,7 +51,9 @@ fn install(checkout: &Checkout, folder: &Path) -> Result<(), String> {
     fs::create_dir_all(&services)
         .and_then(|()| fs::write(services.join("io.trino.spi.Plugin"), PLUGIN_CLASS))
         .and_then(|()| fs::write(folder.join("version"), version))
-        .and_then(|()| fs::write(folder.join("java-home"), java_home.as_os_str().as_encoded_bytes()))
+        .and_then(|()| {
+            fs::write(folder.join("java-home"), java_home.as_os_str().as_encoded_bytes())
+        })
         .map_err(|error| format!("{}: {error}", folder.display()))
 }
 

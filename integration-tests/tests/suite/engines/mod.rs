@@ -112,23 +112,29 @@ impl Engine {
 
     /// Count, distinct count and sums of a whole table.
     pub fn totals(&mut self, table: &str) -> Totals {
+        let totals = self.try_totals(table);
+        totals.unwrap_or_else(|error| panic!("{:?}: totals of {table}\n{error}", self.kind))
+    }
+
+    /// The same of a table that may not be readable.
+    pub fn try_totals(&mut self, table: &str) -> Result<Totals, String> {
         let bytes = if self.kind == Kind::DuckDb { "octet_length" } else { "length" };
         let rows = match self.kind {
-            Kind::Pyiceberg => self.operation(&json!({ "op": "totals", "table": table })),
-            Kind::Trino | Kind::DuckDb => self.sql(&format!(
+            Kind::Pyiceberg => self.ask(&json!({ "op": "totals", "table": table })),
+            Kind::Trino | Kind::DuckDb => self.try_sql(&format!(
                 "SELECT count(*), count(DISTINCT (__partition, __offset)), \
                  coalesce(sum(__offset), 0), coalesce(sum({bytes}(value)), 0), count(value) \
                  FROM {table}"
             )),
-        };
+        }?;
         let number = |index: usize| rows[0][index].as_i64().unwrap();
-        Totals {
+        Ok(Totals {
             count: number(0),
             distinct: number(1),
             offsets: number(2),
             value_bytes: number(3),
             valued: number(4),
-        }
+        })
     }
 
     /// Every row of a table, in the form of [`expected_row`], ordered by partition and offset.
