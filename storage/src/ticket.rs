@@ -160,13 +160,18 @@ impl AppendTicket {
     /// Resolves when the batch is as durable as promised (`acks=all`): synced, or written under the `os`
     /// policy. Cancel-safe.
     pub async fn durable(self) -> Result<(), StorageFailed> {
-        self.progress.written.wait(self.written).await?;
+        // What is synced is written: one wake-up is enough.
+        if self.synced < self.written {
+            self.progress.written.wait(self.written).await?;
+        }
         self.progress.synced.wait(self.synced).await
     }
 
     /// [`durable`](Self::durable) for threads outside of a runtime.
     pub fn wait_durable(self) -> Result<(), StorageFailed> {
-        self.progress.written.wait_blocking(self.written)?;
+        if self.synced < self.written {
+            self.progress.written.wait_blocking(self.written)?;
+        }
         self.progress.synced.wait_blocking(self.synced)
     }
 

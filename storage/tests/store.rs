@@ -360,6 +360,37 @@ fn the_cluster_id_stays_and_close_can_be_repeated() {
 }
 
 #[test]
+fn appends_from_many_threads_and_reads_meanwhile_see_one_order() {
+    const APPENDS: i64 = 400;
+    let options = StoreOptions { tail_bytes: 20_000, ..small_options() };
+    let (_dir, _store, partition) = one_partition(options);
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let partition = &partition;
+            scope.spawn(move || {
+                let mut last = None;
+                for number in 0..APPENDS / 4 {
+                    let value = vec![thread; (number % 7) as usize * 300];
+                    last = Some(append(partition, batch(&[&value])).unwrap().ticket);
+                }
+                last.unwrap().wait_durable().unwrap();
+            });
+        }
+        // Follows the log from its start, through tail and journal, up to its end.
+        let mut next = 0;
+        while next < APPENDS {
+            let read = read(&partition, next).unwrap();
+            for batch in &read.batches {
+                assert_eq!(batch.header.base_offset, next);
+                next += 1;
+            }
+            assert!(next <= partition.offsets().high_watermark);
+        }
+    });
+    assert_eq!(contents(&partition, 0).len() as i64, APPENDS);
+}
+
+#[test]
 fn syncs_are_shared_by_what_is_in_flight() {
     let (_dir, store, partition) =
         one_partition(StoreOptions { journal_file_bytes: 4 << 20, ..small_options() });
