@@ -48,8 +48,6 @@ pub trait DiskFile: Send + Sync + Debug {
     /// Reserves room for the first `bytes` bytes, which read as zero where nothing was written. An error
     /// of kind `StorageFull` says that there is none, one of kind `Unsupported` that only writing tells.
     fn reserve(&self, bytes: u64) -> io::Result<()>;
-    /// Cuts the file off, or extends it with zeros.
-    fn truncate(&self, bytes: u64) -> io::Result<()>;
     /// Makes the content durable (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
     /// The file's length.

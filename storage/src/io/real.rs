@@ -117,10 +117,6 @@ impl DiskFile for RealFile {
         }
     }
 
-    fn truncate(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
-    }
-
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }

@@ -289,14 +289,6 @@ impl DiskFile for SimulatedFile {
         state.extend(self.id, bytes as usize)
     }
 
-    fn truncate(&self, bytes: u64) -> io::Result<()> {
-        let mut state = lock(&self.disk.state);
-        state.operate()?;
-        let content = state.files.get_mut(&self.id).expect("an open file exists");
-        content.bytes.resize(bytes as usize, 0);
-        Ok(())
-    }
-
     fn sync_data(&self) -> io::Result<()> {
         let mut state = lock(&self.disk.state);
         state.operate()?;
