@@ -74,6 +74,24 @@ impl Client {
         }
     }
 
+    /// Its entry in clients/versions.toml.
+    pub fn version_key(self) -> &'static str {
+        match self {
+            Client::Java => "kafka-java",
+            other => other.name(),
+        }
+    }
+
+    /// Whether its driver can create, describe and delete topics.
+    pub fn administers(self) -> bool {
+        self != Client::Kcat
+    }
+
+    /// Whether it joins groups under an instance id (KIP-345).
+    pub fn joins_statically(self) -> bool {
+        !matches!(self, Client::Kafkajs | Client::Kcat)
+    }
+
     /// The client of a test's name: `confluent_kafka`.
     pub fn by_name(name: &str) -> Client {
         let found = Client::ALL.into_iter().find(|client| client.name().replace('-', "_") == name);

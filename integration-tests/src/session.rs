@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::guarded::tail_of;
 use crate::installed::log_folder;
 use crate::record::{Found, Record};
+use crate::wait::wait_for;
 
 /// A client's refusal, by Kafka's name for the error where it has one.
 #[derive(Clone, Debug)]
@@ -293,7 +294,10 @@ impl Session {
 
     /// Committed offsets of a group on a topic, by partition.
     pub fn committed(&mut self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
-        let answer = self.must("committed", json!({"group": group, "topic": topic}));
+        // A coordinator that is still loading after a restart makes clients time out.
+        let answer = wait_for("committed offsets", Duration::from_secs(60), || {
+            self.call("committed", json!({"group": group, "topic": topic})).ok()
+        });
         let offsets = answer["offsets"].as_array().unwrap().iter();
         offsets
             .map(|pair| {

@@ -39,6 +39,12 @@ pub fn start(
         .args(["--set", &format!("listeners=PLAINTEXT://{kafka}")])
         .args(["--set", &format!("http.address={http}")])
         .args(["--set", &format!("data.dir={}", data.display())]);
+    // The suite's own variables are no options of the broker, which would warn about them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STROM_") {
+            command.env_remove(name);
+        }
+    }
     for (name, value) in options {
         command.args(["--set", &format!("{name}={value}")]);
     }

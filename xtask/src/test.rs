@@ -30,6 +30,10 @@ pub fn run_tests(checkout: &Checkout, against: Against, only: Option<&str>) -> R
     }
     let mut cargo = checkout.cargo();
     cargo.args(["test", "--workspace"]).envs(variables);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // Tests of groups mostly wait for sessions to expire: more of them than there are cores.
+        cargo.env("RUST_TEST_THREADS", "5");
+    }
     if against == Against::Kafka {
         cargo.args(["--test", "suite"]);
         eprintln!("against Apache Kafka: {} are left out", STROM_ONLY.join(", "));

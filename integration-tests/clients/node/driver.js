@@ -251,6 +251,7 @@ async function leave({ handle }) {
 async function createTopic({ topic, partitions, replication_factor: factor, configs }) {
   const configEntries = Object.entries(configs ?? {}).map(([name, value]) => ({ name, value }));
   const created = await (await admin()).createTopics({
+    waitForLeaders: false,
     topics: [{ topic, numPartitions: partitions, replicationFactor: factor, configEntries }],
   });
   // kafkajs swallows just this one error.

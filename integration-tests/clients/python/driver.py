@@ -213,13 +213,18 @@ class Member:
 
     def run(self):
         while not self.stopping:
-            message = self.consumer.poll(0.1)
+            try:
+                message = self.consumer.poll(0.1)
+            except ck.KafkaException as failure:
+                self.failure = failure.args[0]
+                return
             while not self.commits.empty():
                 self.commit_now(self.commits.get())
             if message is None:
                 continue
             if message.error() is not None:
-                if message.error().fatal():
+                fatal = (ck.KafkaError._FATAL, ck.KafkaError.FENCED_INSTANCE_ID)
+                if message.error().fatal() or message.error().code() in fatal:
                     self.failure = message.error()
                     return
                 print(f"member: {message.error()}", file=sys.stderr)
@@ -315,7 +320,8 @@ def groups(_):
 
 def committed(command):
     request = ck.ConsumerGroupTopicPartitions(command["group"])
-    found = admin().list_consumer_group_offsets([request])[command["group"]].result(30)
+    futures = admin().list_consumer_group_offsets([request], request_timeout=10)
+    found = futures[command["group"]].result(12)
     return {
         "offsets": sorted(
             [p.partition, p.offset]

@@ -15,6 +15,7 @@ macro_rules! with_clients {
 pub(crate) use with_clients;
 
 mod admin;
+mod clients_page;
 mod crash;
 mod delivery;
 mod engines;
