@@ -1,6 +1,6 @@
 //! The suite: the broker as a process, under real clients and engines. One binary, so that all of
 //! it shares one broker and one link step.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 /// One test per client, named after it: `with_clients!(check; kcat java)` calls
 /// `check(Client::Kcat)` in the test `kcat`.

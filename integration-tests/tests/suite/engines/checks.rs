@@ -27,8 +27,9 @@ pub fn records(partitions: i32, from: usize, count: usize) -> Vec<Record> {
         let mut record = Record::text(&text)
             .on(i32::try_from(index % i64::from(partitions)).unwrap())
             .at(start + index);
-        record.key = (number % 3 != 0).then(|| format!("key-{}", number % 10).into_bytes());
-        if number % 4 == 0 {
+        record.key =
+            (!number.is_multiple_of(3)).then(|| format!("key-{}", number % 10).into_bytes());
+        if number.is_multiple_of(4) {
             record = record.header("number", Some(&number.to_be_bytes())).header("null", None);
         }
         record

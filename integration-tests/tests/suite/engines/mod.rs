@@ -228,11 +228,11 @@ fn programs() -> PathBuf {
 /// The port of the run's one Trino server, started by whoever asks first. It ends when this
 /// process does: its program watches the pipe that is kept here.
 fn trino_port() -> u16 {
-    static SERVER: OnceLock<(u16, ChildStdin)> = OnceLock::new();
+    static SERVER: OnceLock<(u16, Child)> = OnceLock::new();
     SERVER.get_or_init(start_trino).0
 }
 
-fn start_trino() -> (u16, ChildStdin) {
+fn start_trino() -> (u16, Child) {
     let home = installed("trino");
     let java_home = std::fs::read_to_string(home.join("java-home")).unwrap();
     let began = Instant::now();
@@ -250,5 +250,5 @@ fn start_trino() -> (u16, ChildStdin) {
     let started: Value = serde_json::from_str(&line).unwrap();
     println!("trino (pid {}) started in {:.1?}", started["pid"], began.elapsed());
     let port = started["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
-    (port, child.stdin.take().unwrap())
+    (port, child)
 }
