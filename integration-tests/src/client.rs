@@ -92,6 +92,11 @@ impl Client {
         !matches!(self, Client::Kafkajs | Client::Kcat)
     }
 
+    /// Whether it keeps running while its broker is away: kcat ends.
+    pub fn outlives_its_broker(self) -> bool {
+        self != Client::Kcat
+    }
+
     /// The client of a test's name: `confluent_kafka`.
     pub fn by_name(name: &str) -> Client {
         let found = Client::ALL.into_iter().find(|client| client.name().replace('-', "_") == name);

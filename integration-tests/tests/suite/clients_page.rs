@@ -31,7 +31,10 @@ const ROWS: &[Row] = &[
     ("creates topics by producing", "delivery", |_| "yes".into()),
     ("creates, describes, deletes topics", "admin", |client| yes(client.administers())),
     ("groups: join, leave, death, resume", "groups", |client| client.assignors().join(", ")),
-    ("resumes after a restart of the broker", "restart", |_| "yes".into()),
+    ("resumes from commits after a restart of the broker", "restart", |_| "yes".into()),
+    ("keeps running through a restart of the broker", "restart", |client| {
+        yes(client.outlives_its_broker())
+    }),
     ("static membership", "static_members", |client| yes(client.joins_statically())),
 ];
 
