@@ -220,11 +220,17 @@ impl Driver for Kcat {
         }
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self) -> Vec<Value> {
+        let mut records = Vec::new();
         for (_, mut member) in self.members.drain() {
             member.child.kill().unwrap();
             member.child.wait().unwrap();
+            for reader in member.readers {
+                reader.join().unwrap();
+            }
+            records.extend(take_records(&mut member.output.lock().unwrap()));
         }
+        records
     }
 }
 

@@ -27,8 +27,8 @@ pub type Answer<T = Value> = Result<T, Refused>;
 /// Something that answers the commands.
 pub trait Driver: Send {
     fn call(&mut self, op: &str, arguments: Value) -> Answer;
-    /// Ends it the hard way, as a crash would.
-    fn kill(&mut self);
+    /// Ends it the hard way, as a crash would; returns the records that it had printed unasked.
+    fn kill(&mut self) -> Vec<Value>;
     /// Where its own log is, for a failure's message.
     fn log(&self) -> String {
         String::new()
@@ -80,9 +80,10 @@ impl Driver for Process {
         }
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self) -> Vec<Value> {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        Vec::new()
     }
 
     fn log(&self) -> String {
@@ -173,8 +174,8 @@ impl Session {
         })
     }
 
-    pub fn kill(mut self) {
-        self.driver.kill();
+    pub fn kill(mut self) -> Vec<Found> {
+        founds(&Value::Array(self.driver.kill()))
     }
 
     /// The client's own name and version.

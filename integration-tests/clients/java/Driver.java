@@ -23,7 +23,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -34,6 +33,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -248,10 +248,16 @@ public final class Driver {
 
     private void topics(ObjectNode ok) throws Exception {
         Set<String> names = admin().listTopics().names().get(30, TimeUnit.SECONDS);
-        Map<String, TopicDescription> found =
-                admin().describeTopics(names).allTopicNames().get(30, TimeUnit.SECONDS);
         ObjectNode topics = ok.putObject("topics");
-        found.forEach((name, topic) -> topics.put(name, topic.partitions().size()));
+        for (var topic : admin().describeTopics(names).topicNameValues().entrySet()) {
+            try {
+                topics.put(topic.getKey(), topic.getValue().get(30, TimeUnit.SECONDS).partitions().size());
+            } catch (ExecutionException gone) {
+                if (!(gone.getCause() instanceof UnknownTopicOrPartitionException)) {
+                    throw gone;
+                }
+            }
+        }
     }
 
     private void describeTopicConfig(JsonNode command, ObjectNode ok) throws Exception {

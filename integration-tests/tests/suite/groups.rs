@@ -67,7 +67,8 @@ fn check(client: Client, assignor: &'static str) {
     group.settle(&[2, 2, 2]);
     group.leave("b");
     group.settle(&[3, 3]);
-    group.members.remove("c").unwrap().kill();
+    let found = group.members.remove("c").unwrap().kill();
+    group.note(found);
     group.settle(&[6]);
     group.wait_for_all();
     group.commit("a");
