@@ -13,19 +13,28 @@ const PRESSURE_PERCENT: u64 = 75;
 /// Upkeep looks at the journal's fill at least this often, whatever retention's interval.
 const PRESSURE_CHECK: Duration = Duration::from_secs(10);
 
+/// A full journal that retention cannot help is looked at again after this.
+const FULL_REST: Duration = Duration::from_secs(1);
+
 /// Runs upkeep until it is cancelled.
 pub async fn run(broker: Arc<Broker>) {
     let interval = broker.config.retention_check_interval;
     let mut retention_due = tokio::time::Instant::now() + interval;
     loop {
-        tokio::time::sleep(PRESSURE_CHECK.min(interval)).await;
-        let pressed = is_pressed(&broker);
+        let is_full = tokio::select! {
+            () = tokio::time::sleep(PRESSURE_CHECK.min(interval)) => false,
+            () = broker.store.pressure() => true,
+        };
+        let pressed = is_full || is_pressed(&broker);
         if pressed {
             broker.groups.checkpoint_all();
         }
         if pressed || tokio::time::Instant::now() >= retention_due {
             retention_due = tokio::time::Instant::now() + interval;
             run_retention(&broker).await;
+        }
+        if is_full {
+            tokio::time::sleep(FULL_REST).await;
         }
     }
 }

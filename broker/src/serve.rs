@@ -202,10 +202,15 @@ fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
+/// The lake must not hold a small journal full: it commits well before its budget is used up.
 fn lake_options(config: &Config) -> LakeOptions {
+    let defaults = LakeOptions::new(&config.lake.warehouse);
+    let journal = config.journal_retention_bytes;
     LakeOptions {
         namespace: config.lake.namespace.clone(),
-        ..LakeOptions::new(&config.lake.warehouse)
+        journal_pressure_bytes: defaults.journal_pressure_bytes.min(journal / 4),
+        commit_bytes: defaults.commit_bytes.min(journal / 8),
+        ..defaults
     }
 }
 

@@ -101,6 +101,11 @@ impl Session {
         Self { broker, scratch: Scratch::default(), peer, listener, gone, shutdown }
     }
 
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// What the asynchronous part of a request may know.
     pub fn context(&self) -> Context {
         Context {

@@ -1,6 +1,6 @@
 //! Every served API in every served version, over a socket, against a running broker: the answer
 //! must decode in that version and carry no error. What the fields mean is other tests' business.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -203,6 +203,7 @@ fn join(group: &str) -> JoinGroupRequest {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm per API")]
 fn request(key: ApiKey, version: i16, state: &State) -> Request {
     let group = || state.group.clone().into();
     match key {
@@ -213,7 +214,6 @@ fn request(key: ApiKey, version: i16, state: &State) -> Request {
                 partition_index: 0,
                 current_leader_epoch: -1,
                 timestamp: -1,
-                ..Default::default()
             };
             let topic = ListOffsetsTopic { name: TOPIC.into(), partitions: vec![partition] };
             ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() }.into()

@@ -35,6 +35,12 @@ pub fn start(
     let file = data.join("addresses.json");
     let _ = std::fs::remove_file(&file);
     let mut command = Command::new(broker_binary());
+    // The suite's own variables would look like settings to the broker.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STROM_") {
+            command.env_remove(name);
+        }
+    }
     command
         .args(["--set", &format!("listeners=PLAINTEXT://{kafka}")])
         .args(["--set", &format!("http.address={http}")])

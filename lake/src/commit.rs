@@ -71,6 +71,11 @@ pub(crate) struct Merge {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Givens {
     pub(crate) now_ms: i64,
+    /// The time that the new snapshot bears: a moment up to which the *previous* one is complete.
+    /// DuckDB reads a table as of its transaction's start, so a snapshot that bore the time of the
+    /// load that asked for it would be invisible to the query that asked. This way "as of T" holds
+    /// every record that was acknowledged before T, whoever flushes when.
+    pub(crate) snapshot_ms: i64,
     pub(crate) epoch: i64,
     /// Makes file names unique.
     pub(crate) unique: Uuid,
@@ -252,8 +257,9 @@ fn snapshot(
         .with_snapshot_id(givens.snapshot_id)
         .with_parent_snapshot_id(parent)
         .with_sequence_number(sequence_number)
-        // A clock that was set back must not make a table that refuses its own commits.
-        .with_timestamp_ms(givens.now_ms.max(base.last_updated_ms()))
+        // Strictly increasing: no two snapshots are the state of one moment, and a clock that was
+        // set back does not make a table that refuses its own commits.
+        .with_timestamp_ms(givens.snapshot_ms.max(base.last_updated_ms() + 1))
         .with_manifest_list(list)
         .with_schema_id(base.current_schema_id())
         .with_summary(summary(input, base))
@@ -393,7 +399,7 @@ fn new_metadata(identity: &TableIdentity, givens: &Givens) -> iceberg::Result<Ta
         "table-uuid": givens.table_uuid,
         "location": identity.location,
         "last-sequence-number": 0,
-        "last-updated-ms": givens.now_ms,
+        "last-updated-ms": givens.snapshot_ms,
         "last-column-id": columns::LAST_RESERVED,
         "current-schema-id": columns::SCHEMA_ID,
         "schemas": [schema],

@@ -55,9 +55,12 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
         return Err(table.closing());
     }
     let base = base(table)?;
+    // Before the offsets are looked at: what is acknowledged by now is below them.
+    let cut_ms = (shared.options.clock)();
     let (ranges, reached) = capture(base.as_ref(), &partitions);
     let has_had_a_record = partitions.iter().any(|partition| partition.offsets().log_end > 0);
     if ranges.is_empty() && (base.is_some() || !has_had_a_record) {
+        table.state().complete_until_ms = cut_ms;
         return Ok(());
     }
     shared.sync_journal()?;
@@ -69,6 +72,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     let result = commit_files(shared, table, base.as_ref(), &pulled, reached);
     match result {
         Ok(()) => {
+            table.state().complete_until_ms = cut_ms;
             table.guard(&partitions);
             Ok(())
         }
@@ -133,6 +137,7 @@ fn commit_files(
         merge,
         givens: Givens {
             now_ms: (shared.options.clock)(),
+            snapshot_ms: table.state().complete_until_ms,
             epoch: i64::from(epoch),
             unique: Uuid::new_v4(),
             snapshot_id: new_snapshot_id(),

@@ -120,6 +120,9 @@ pub(crate) struct State {
     pub(crate) totals: Totals,
     /// When the table was last loaded or committed: what is idle leaves memory.
     pub(crate) last_used_ms: i64,
+    /// A moment up to which the table has everything, by the clock: read before the last stable
+    /// offsets of the last flush were. The next snapshot bears this time (commit.rs says why).
+    pub(crate) complete_until_ms: i64,
     pub(crate) last_trim_ms: i64,
     /// Unreferenced metadata files and when they were first found to be.
     pub(crate) unreferenced: std::collections::HashMap<PathBuf, i64>,
@@ -165,11 +168,12 @@ impl Table {
         directory: PathBuf,
         pointer: Option<Pointer>,
     ) -> Table {
+        let complete_until_ms = topic.created_ms;
         Table {
             identity,
             topic,
             directory,
-            state: Mutex::new(State { pointer, ..State::default() }),
+            state: Mutex::new(State { pointer, complete_until_ms, ..State::default() }),
             schedule: Mutex::default(),
             work: Mutex::default(),
             is_closing: AtomicBool::new(false),

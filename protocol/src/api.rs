@@ -111,14 +111,13 @@ macro_rules! apis {
                 }
             }
 
-            /// Reads the body of a request; fails for versions that are not served and when bytes
-            /// are left over.
+            /// Reads the body of a request; fails for versions that are not served. Bytes behind it
+            /// are ignored, as in Kafka: librdkafka 2.16 sends some after Metadata v13.
             pub fn decode(key: ApiKey, version: i16, reader: &mut Reader) -> Result<Request, DecodeError> {
                 check_served(key, version)?;
                 let request = match key {
                     $(ApiKey::$name => Request::$name($request::decode(reader, version)?),)*
                 };
-                reader.finish()?;
                 Ok(request)
             }
 

@@ -133,13 +133,13 @@ fn versions_that_are_not_served_are_refused() {
 }
 
 #[test]
-fn bytes_after_a_request_are_refused() {
+fn bytes_after_a_request_are_ignored_as_in_kafka() {
     let mut writer = Writer::new();
     MetadataRequest::default().encode(&mut writer, 12).unwrap();
     writer.put_i8(0);
     let mut reader = Reader::new(writer.into_bytes());
     let result = Request::decode(ApiKey::Metadata, 12, &mut reader);
-    assert_eq!(result, Err(DecodeError::TrailingBytes(1)));
+    assert_eq!(result, Ok(MetadataRequest::default().into()));
 }
 
 #[test]

@@ -130,9 +130,27 @@ fn append(
         origin: Origin::Client,
         now_ms: session.broker.clock.now_ms(),
         scratch: &mut session.scratch,
-    })?;
-    session.broker.metrics.produced(bytes);
-    Ok(appended)
+    });
+    match appended {
+        Ok(appended) => {
+            session.broker.metrics.produced(bytes);
+            Ok(appended)
+        }
+        Err(error) => {
+            let fault = Fault::from(error);
+            log_refused(session, call, (id, data.index), &fault);
+            Err(fault)
+        }
+    }
+}
+
+/// One line for a batch that somebody should know of: what the client is told, few clients show.
+fn log_refused(session: &Session, call: &Call, (id, partition): (TopicId, i32), fault: &Fault) {
+    let topic = session.broker.topics.get_by_id(id).map(|topic| topic.name).unwrap_or_default();
+    info!(
+        client = call.client_id(), peer = %session.peer(), topic, partition,
+        error = fault.code.name(), reason = fault.message, "refused a record batch",
+    );
 }
 
 fn accepted(index: i32, appended: &Appended) -> PartitionProduceResponse {

@@ -317,7 +317,7 @@ impl Groups {
                 shard.records = 0;
                 shard.checkpoint_at = checkpoint_at(snapshot.len());
                 let partition = Arc::clone(&shard.partition);
-                tokio::spawn(advance_log_start(partition, first, ticket));
+                tokio::spawn(advance_log_start(Arc::clone(&self.store), partition, first, ticket));
             }
             Err(error) => {
                 warn!(partition = shard.partition.index(), %error, "a checkpoint of group state was put off");
@@ -412,9 +412,15 @@ fn deliver(replies: Vec<(oneshot::Sender<Reply>, Reply)>) {
     }
 }
 
-async fn advance_log_start(partition: Arc<Partition>, to: i64, ticket: Option<AppendTicket>) {
+/// A log start never passes the synced journal, so under `flush.policy=os` a sync comes first.
+async fn advance_log_start(
+    store: Arc<Store>,
+    partition: Arc<Partition>,
+    to: i64,
+    ticket: Option<AppendTicket>,
+) {
     if let Some(ticket) = ticket
-        && ticket.durable().await.is_err()
+        && (ticket.durable().await.is_err() || store.sync_now().await.is_err())
     {
         return;
     }

@@ -29,6 +29,9 @@ use super::{Chunks, RequestMemory};
 const REPLIES_PENDING_MAX: usize = 64;
 /// Read buffers shrink back to this when a connection has nothing to say.
 const IDLE_BUFFER_BYTES: usize = 2 * 1024;
+/// So much of a frame (or all of it) must have come before memory is reserved for the rest: a size
+/// alone costs a client nothing, and must not keep memory from others.
+const EVIDENCE_BYTES: usize = 16 * 1024;
 /// A declared frame size is believed only this far before its bytes have arrived.
 const TRUSTED_RESERVE_BYTES: usize = 1024 * 1024;
 /// A frame that has begun must be there within this time and what its size takes at the slowest
@@ -155,21 +158,7 @@ impl Reader {
                 Ok(size) => size,
                 Err(stop) => return stop,
             };
-            let permit = tokio::select! {
-                permit = self.limits.memory.reserve(size) => permit,
-                () = raised(&mut self.shutdown) => return Stop::Shutdown,
-                () = queue.closed() => return Stop::WriterGone,
-            };
-            let patience =
-                FRAME_PATIENCE + Duration::from_secs((size / FRAME_BYTES_PER_SECOND_MIN) as u64);
-            let frame = tokio::select! {
-                frame = self.frame(size) => frame,
-                () = tokio::time::sleep(patience) => Err(Stop::Refused(format!(
-                    "a frame of {size} bytes did not come within {} seconds", patience.as_secs()
-                ))),
-                () = queue.closed() => Err(Stop::WriterGone),
-            };
-            let frame = match frame {
+            let (frame, permit) = match self.frame_in_time(size, queue).await {
                 Ok(frame) => frame,
                 Err(stop) => return stop,
             };
@@ -225,22 +214,58 @@ impl Reader {
         }
     }
 
-    /// Reads the rest of a frame. Cancel-safe: bytes go straight into `self.buffer`.
-    async fn frame(&mut self, size: usize) -> Result<Frame, Stop> {
-        while self.buffer.len() < size {
+    /// A frame and the memory it holds, unless it comes too slowly.
+    async fn frame_in_time(
+        &mut self,
+        size: usize,
+        queue: &mpsc::Sender<Pending>,
+    ) -> Result<(Frame, OwnedSemaphorePermit), Stop> {
+        let patience =
+            FRAME_PATIENCE + Duration::from_secs((size / FRAME_BYTES_PER_SECOND_MIN) as u64);
+        let deadline = tokio::time::Instant::now() + patience;
+        self.fill_until(size, size.min(EVIDENCE_BYTES), deadline).await?;
+        let permit = tokio::select! {
+            permit = self.limits.memory.reserve(size) => permit,
+            () = raised(&mut self.shutdown) => return Err(Stop::Shutdown),
+            () = queue.closed() => return Err(Stop::WriterGone),
+        };
+        // The wait for memory was not the client's fault.
+        let deadline = tokio::time::Instant::now() + patience;
+        tokio::select! {
+            filled = self.fill_until(size, size, deadline) => filled?,
+            () = queue.closed() => return Err(Stop::WriterGone),
+        }
+        Ok((Frame { bytes: self.buffer.split_to(size).freeze() }, permit))
+    }
+
+    /// Reads until `wanted` bytes of a frame of `size` are in the buffer. Cancel-safe: bytes go
+    /// straight into `self.buffer`.
+    async fn fill_until(
+        &mut self,
+        size: usize,
+        wanted: usize,
+        deadline: tokio::time::Instant,
+    ) -> Result<(), Stop> {
+        while self.buffer.len() < wanted {
             let missing = size - self.buffer.len();
-            self.buffer.reserve(missing.min(TRUSTED_RESERVE_BYTES));
-            match self.socket.read_buf(&mut self.buffer).await {
-                Err(error) => return Err(Stop::Io(error)),
-                Ok(0) => {
+            self.buffer.reserve((wanted - self.buffer.len()).min(TRUSTED_RESERVE_BYTES));
+            let read = self.socket.read_buf(&mut self.buffer);
+            match tokio::time::timeout_at(deadline, read).await {
+                Err(_) => {
+                    return Err(Stop::Refused(format!(
+                        "a frame of {size} bytes came too slowly, {missing} are missing"
+                    )));
+                }
+                Ok(Err(error)) => return Err(Stop::Io(error)),
+                Ok(Ok(0)) => {
                     return Err(Stop::Refused(format!(
                         "the connection ended inside a frame of {size} bytes, {missing} missing"
                     )));
                 }
-                Ok(_) => {}
+                Ok(Ok(_)) => {}
             }
         }
-        Ok(Frame { bytes: self.buffer.split_to(size).freeze() })
+        Ok(())
     }
 }
 

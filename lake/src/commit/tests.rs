@@ -50,6 +50,7 @@ fn next(base: Option<&Committed>, rows: u64, offsets: &[i64], now_ms: i64) -> Co
         merge,
         givens: Givens {
             now_ms,
+            snapshot_ms: now_ms,
             epoch: 1,
             unique: Uuid::from_u128(u128::from(commit)),
             snapshot_id: 1000 + commit as i64,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use strom_coordinator::group::{GroupConfig, GroupRecord, GroupShard, GroupState};
+use strom_coordinator::group::{GroupConfig, GroupRecord, GroupShard, GroupState, RecordError};
 use strom_protocol::Bytes;
 use strom_protocol::record::{BatchBuilder, Compression, Record, Scratch, visit};
 use strom_storage::{
     AppendError, AppendRequest, AppendTicket, Isolation, Origin, Partition, ReadError, ReadLimits,
 };
-use tracing::error;
+use tracing::{error, warn};
 
 /// A batch of group records is closed when it has grown to this.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -102,7 +102,13 @@ pub(super) fn load(
 fn apply(state: &mut GroupState, record: &Record<'_>) -> Result<(), String> {
     let key = Bytes::copy_from_slice(record.key.unwrap_or_default());
     let value = record.value.map(Bytes::copy_from_slice);
-    let record = GroupRecord::decode(&key, value.as_ref()).map_err(|error| error.to_string())?;
-    state.apply(&record);
+    match GroupRecord::decode(&key, value.as_ref()) {
+        Ok(record) => state.apply(&record),
+        // Written by a newer version: kinds of groups that this one does not serve.
+        Err(error @ RecordError::UnknownKey(_)) => {
+            warn!(%error, "skipping a record of group state");
+        }
+        Err(error @ RecordError::Malformed(_)) => return Err(error.to_string()),
+    }
     Ok(())
 }

@@ -1,0 +1,166 @@
+//! The page `docs/kafka-compatibility.md`, written from the table that dispatch works from: one
+//! row per API key of Kafka 4.3, served or not. A test says when the page is stale.
+
+use std::fmt::Write;
+
+use strom_protocol::api::{ApiKey, SERVED};
+
+/// What a user should know about an API as it is served here.
+fn note(key: ApiKey) -> &'static str {
+    match key {
+        ApiKey::Produce => {
+            "0-2 are advertised, as in Kafka 4, so that librdkafka keeps compression on; using them closes the connection. acks 0, 1 and all; idempotent producers; a transactional id is INVALID_REQUEST. `compression.type` of a topic is stored and echoed, batches keep the producer's codec."
+        }
+        ApiKey::Fetch => {
+            "No fetch sessions: every answer has session id 0, so clients send full requests. Long polls wake on append, deletion and shutdown. zstd below v10 is UNSUPPORTED_COMPRESSION_TYPE."
+        }
+        ApiKey::ListOffsets => {
+            "-1 latest, -2 earliest, -3 max timestamp, -4 earliest local (the log start), by time. -5 and -6 ask for a tier that does not exist: offset -1."
+        }
+        ApiKey::Metadata => {
+            "One broker, which is every partition's leader and only replica. Topics are created when broker and request allow it, and are ready in the same answer."
+        }
+        ApiKey::OffsetCommit | ApiKey::OffsetFetch => {
+            "Stored in `__consumer_offsets` in Kafka's formats."
+        }
+        ApiKey::FindCoordinator => {
+            "Groups only; keys of transactions and share groups are INVALID_REQUEST with a sentence."
+        }
+        ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::Heartbeat | ApiKey::LeaveGroup => {
+            "Classic protocol: dynamic and static members, eager and cooperative assignors, any protocol type."
+        }
+        ApiKey::DescribeGroups => "v6: an absent group is GROUP_ID_NOT_FOUND.",
+        ApiKey::ListGroups => "Filters by state and type; every group is `classic`.",
+        ApiKey::ApiVersions => {
+            "No features are advertised. An unknown version gets the v0 answer with UNSUPPORTED_VERSION and this API's range."
+        }
+        ApiKey::CreateTopics => {
+            "Replication factors up to `replication.factor.max.accepted` (3) are accepted and echoed; there is one copy, whose durability is `flush.policy`'s. Options without effect here are stored and echoed."
+        }
+        ApiKey::DeleteTopics => {
+            "The topic's table in the lake is dropped and its files are removed."
+        }
+        ApiKey::InitProducerId => {
+            "Idempotent producers. A transactional id is INVALID_REQUEST, which clients treat as fatal."
+        }
+        ApiKey::DescribeConfigs => {
+            "Topics and this broker, with sources, synonyms, types and documentation. Broker loggers are INVALID_REQUEST."
+        }
+        ApiKey::DeleteGroups => "Groups with members are NON_EMPTY_GROUP.",
+        ApiKey::DescribeCluster => "One broker, which is also the controller.",
+    }
+}
+
+/// Client-facing APIs of Kafka 4.3 that are not served: key, name. They are not advertised, and a
+/// request for one closes the connection, as in Kafka.
+const ABSENT: &[(i16, &str)] = &[
+    (17, "SaslHandshake"),
+    (21, "DeleteRecords"),
+    (23, "OffsetForLeaderEpoch"),
+    (24, "AddPartitionsToTxn"),
+    (25, "AddOffsetsToTxn"),
+    (26, "EndTxn"),
+    (28, "TxnOffsetCommit"),
+    (29, "DescribeAcls"),
+    (30, "CreateAcls"),
+    (31, "DeleteAcls"),
+    (33, "AlterConfigs"),
+    (34, "AlterReplicaLogDirs"),
+    (35, "DescribeLogDirs"),
+    (36, "SaslAuthenticate"),
+    (37, "CreatePartitions"),
+    (38, "CreateDelegationToken"),
+    (39, "RenewDelegationToken"),
+    (40, "ExpireDelegationToken"),
+    (41, "DescribeDelegationToken"),
+    (43, "ElectLeaders"),
+    (44, "IncrementalAlterConfigs"),
+    (45, "AlterPartitionReassignments"),
+    (46, "ListPartitionReassignments"),
+    (47, "OffsetDelete"),
+    (48, "DescribeClientQuotas"),
+    (49, "AlterClientQuotas"),
+    (50, "DescribeUserScramCredentials"),
+    (51, "AlterUserScramCredentials"),
+    (55, "DescribeQuorum"),
+    (57, "UpdateFeatures"),
+    (61, "DescribeProducers"),
+    (65, "DescribeTransactions"),
+    (66, "ListTransactions"),
+    (68, "ConsumerGroupHeartbeat"),
+    (69, "ConsumerGroupDescribe"),
+    (71, "GetTelemetrySubscriptions"),
+    (72, "PushTelemetry"),
+    (74, "ListConfigResources"),
+    (75, "DescribeTopicPartitions"),
+    (76, "ShareGroupHeartbeat"),
+    (77, "ShareGroupDescribe"),
+    (78, "ShareFetch"),
+    (79, "ShareAcknowledge"),
+    (88, "StreamsGroupHeartbeat"),
+    (89, "StreamsGroupDescribe"),
+    (90, "DescribeShareGroupOffsets"),
+    (91, "AlterShareGroupOffsets"),
+    (92, "DeleteShareGroupOffsets"),
+];
+
+const INTRODUCTION: &str = "\
+<!-- Written from the API table; do not edit. STROM_UPDATE_DOCS=1 cargo test -p strom renews it. -->
+# Kafka compatibility
+
+The reference is Apache Kafka 4.3.1. An API is advertised if and only if it is served; the same
+table answers ApiVersions, decodes requests and writes this page. What each client library was run
+against is on the page [clients](clients.md).
+
+## Served
+
+| key | API | versions | notes |
+|---:|---|---|---|
+";
+
+/// The page.
+pub fn documentation() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for spec in SERVED {
+        let versions = if spec.min == spec.max {
+            spec.min.to_string()
+        } else {
+            format!("{}-{}", spec.min, spec.max)
+        };
+        let (key, name, note) = (spec.key.code(), spec.name, note(spec.key));
+        writeln!(page, "| {key} | {name} | {versions} | {note} |")
+            .expect("a string takes any text");
+    }
+    page.push_str(
+        "\n## Not served\n\nNot advertised; a request for one closes its connection with a log line.\n\n",
+    );
+    let absent: Vec<String> = ABSENT.iter().map(|(key, name)| format!("{name} ({key})")).collect();
+    page.push_str(&absent.join(", "));
+    page.push_str(".\n");
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kafka-compatibility.md");
+        if std::env::var_os("STROM_UPDATE_DOCS").is_some() {
+            std::fs::write(path, documentation()).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == documentation(),
+            "docs/kafka-compatibility.md is stale: STROM_UPDATE_DOCS=1 cargo test -p strom renews it"
+        );
+    }
+
+    #[test]
+    fn no_api_is_both_served_and_absent() {
+        for (key, name) in ABSENT {
+            assert_eq!(ApiKey::from_code(*key), None, "{name}");
+        }
+    }
+}
