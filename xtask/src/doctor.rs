@@ -205,11 +205,23 @@ fn dotted(version: &[u32]) -> String {
 
 /// The first number with dots in a text: `v20.20.2` gives 20, 20, 2.
 fn version_in(text: &str) -> Option<Vec<u32>> {
+    let text = plain(text);
     let start = text.find(|c: char| c.is_ascii_digit())?;
     let end = text[start..]
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .map_or(text.len(), |length| start + length);
     text[start..end].trim_end_matches('.').split('.').map(|part| part.parse().ok()).collect()
+}
+
+/// The text without terminal colours: Maven resets them even when it was told not to use any.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split('\u{1b}');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| c.is_ascii_alphabetic()).map_or(piece.len(), |at| at + 1);
+        plain.push_str(&piece[end..]);
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -225,6 +237,7 @@ mod tests {
         check("openjdk version \"17.0.15\" 2025-04-15", Some(&[17, 0, 15]));
         check("go version go1.26.8 linux/amd64", Some(&[1, 26, 8]));
         check("v20.20.2\n", Some(&[20, 20, 2]));
+        check("\u{1b}[0m\u{1b}[1mApache Maven 3.8.7\u{1b}[m\n", Some(&[3, 8, 7]));
         check("no such program", None);
     }
 }

@@ -29,7 +29,7 @@ pub fn run_tests(checkout: &Checkout, against: Against, only: Option<&str>) -> R
         run(checkout.cargo().args(["build", "--workspace", "--all-targets"]))?;
     }
     let mut cargo = checkout.cargo();
-    cargo.args(["test", "--workspace"]).envs(variables);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).envs(variables);
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // Tests of groups mostly wait for sessions to expire: more of them than there are cores.
         cargo.env("RUST_TEST_THREADS", "5");
