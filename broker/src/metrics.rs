@@ -1,11 +1,13 @@
-//! The broker's own counters and their exposition: requests, bytes, connections, storage.
+//! The broker's own counters and their exposition: requests, bytes, connections, storage, lake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use strom_protocol::api::{ApiKey, SERVED};
+use strom_lake::{LakeStatus, TableState, Totals};
 use strom_storage::Store;
 
+use crate::broker::Broker;
 use crate::http::metrics::{Counter, Exposition, Registry};
 
 /// Counters that cost one atomic addition each.
@@ -81,12 +83,14 @@ impl Metrics {
     }
 }
 
-/// Registers the broker's and the storage's figures.
-pub fn register(registry: &Registry, metrics: &Arc<Metrics>, store: &Arc<Store>) {
-    let metrics = Arc::clone(metrics);
+/// Registers the broker's, the storage's and the lake's figures.
+pub fn register(registry: &Registry, broker: &Broker) {
+    let metrics = Arc::clone(&broker.metrics);
     registry.add(move |out: &mut Exposition| metrics.collect(out));
-    let store = Arc::clone(store);
+    let store = Arc::clone(&broker.store);
     registry.add(move |out: &mut Exposition| collect_storage(&store, out));
+    let (lake, clock) = (Arc::clone(&broker.lake), broker.clock.clone());
+    registry.add(move |out: &mut Exposition| collect_lake(&lake.status(), clock.now_ms(), out));
 }
 
 #[allow(clippy::cast_precision_loss)] // byte figures are far below 2^53
@@ -99,4 +103,46 @@ fn collect_storage(store: &Store, out: &mut Exposition) {
     out.counter("strom_journal_writes_total", "Group writes of the journal.", stats.write_count);
     out.counter("strom_journal_appends_total", "Batches appended.", stats.append_count);
     out.counter("strom_journal_appended_bytes_total", "Bytes appended.", stats.append_bytes);
+}
+
+/// Sums over all tables: topic names are clients' strings and never labels.
+#[allow(clippy::cast_precision_loss)] // figures are far below 2^53
+fn collect_lake(status: &LakeStatus, now_ms: i64, out: &mut Exposition) {
+    let mut states = [("current", 0u64), ("lagging", 0), ("backing_off", 0), ("suspended", 0)];
+    let mut totals = Totals::default();
+    let (mut lag_records, mut lag_bytes, mut lag_ms) = (0, 0, 0);
+    for table in &status.tables {
+        let state = match table.state {
+            TableState::Current => 0,
+            TableState::Lagging => 1,
+            TableState::BackingOff { .. } => 2,
+            TableState::Suspended { .. } => 3,
+        };
+        states[state].1 += 1;
+        lag_records += table.lag_records;
+        lag_bytes += table.lag_bytes;
+        lag_ms = lag_ms.max(table.lagging_since_ms.map_or(0, |since| now_ms.saturating_sub(since)));
+        totals.commits += table.totals.commits;
+        totals.failures += table.totals.failures;
+        totals.rows += table.totals.rows;
+        totals.bytes += table.totals.bytes;
+        totals.skipped_offsets += table.totals.skipped_offsets;
+    }
+    let mut tables = out.gauges("strom_lake_tables", "Topics' tables, by state.");
+    for (state, count) in states {
+        tables.sample(&[("state", state)], count as f64);
+    }
+    out.gauge("strom_lake_lag_records", "Records not yet in their tables.", lag_records as f64);
+    out.gauge("strom_lake_lag_bytes", "About their size.", lag_bytes as f64);
+    let oldest = lag_ms as f64 / 1000.0;
+    out.gauge("strom_lake_lag_seconds", "How long the oldest of them has waited.", oldest);
+    out.counter("strom_lake_commits_total", "Snapshots committed.", totals.commits);
+    out.counter("strom_lake_commit_failures_total", "Commits that failed.", totals.failures);
+    out.counter("strom_lake_rows_total", "Rows written.", totals.rows);
+    out.counter("strom_lake_written_bytes_total", "Bytes of data files.", totals.bytes);
+    out.counter(
+        "strom_lake_skipped_offsets_total",
+        "Offsets that could not be read and are not in their tables.",
+        totals.skipped_offsets,
+    );
 }

@@ -47,7 +47,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let sockets = bind::bind_all(&config).await?;
     let (broker, found) = open(&config, &sockets).await?;
     let registry = Arc::new(Registry::default());
-    metrics::register(&registry, &broker.metrics, &broker.store);
+    metrics::register(&registry, &broker);
     let health = Arc::new(Health::default());
     let mut signals = Signals::install()?;
 
