@@ -11,6 +11,7 @@ use crate::config::{Config, HostPort};
 use crate::coordinators::groups::Groups;
 use crate::coordinators::topics::Topics;
 use crate::metrics::Metrics;
+use crate::net::ReplyMemory;
 
 /// Everything a request may need.
 pub struct Broker {
@@ -26,6 +27,8 @@ pub struct Broker {
     pub lake: Arc<Lake>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What fetched records may hold until consumers have taken them.
+    pub replies: ReplyMemory,
     /// The time.
     pub clock: Clock,
     /// Turns true when the broker stops.

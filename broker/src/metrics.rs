@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use strom_protocol::api::{ApiKey, SERVED};
 use strom_lake::{LakeStatus, TableState, Totals};
+use strom_protocol::api::{ApiKey, SERVED};
 use strom_storage::Store;
 
 use crate::broker::Broker;

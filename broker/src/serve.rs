@@ -26,15 +26,16 @@ use crate::http::health::{Health, Phase};
 use crate::http::metrics::Registry;
 use crate::maintenance;
 use crate::metrics;
-use crate::net::{self, BoundListener, ConnectionLimits, RequestMemory, ServeContext};
+use crate::net::{self, BoundListener, ConnectionLimits, ReplyMemory, RequestMemory, ServeContext};
 use crate::session::Session;
 
 mod bind;
 
 use bind::Sockets;
 
-/// The share of `memory.limit` that requests in flight may hold; the tails get as much.
+/// The share of `memory.limit` that requests in flight may hold; replies and tails get as much.
 const REQUEST_MEMORY_SHARE: usize = 4;
+const REPLY_MEMORY_SHARE: usize = 4;
 const TAIL_MEMORY_SHARE: usize = 4;
 /// A background task that failed rests this long before it begins anew.
 const BEGIN_ANEW_REST: Duration = Duration::from_secs(1);
@@ -143,6 +144,7 @@ async fn open(config: &Config, sockets: &Sockets) -> Result<(Arc<Broker>, Found)
         groups,
         lake,
         metrics: Arc::default(),
+        replies: ReplyMemory::new(config.memory_limit / REPLY_MEMORY_SHARE),
         clock,
         shutdown: watch::channel(false).0,
         endpoints: sockets.endpoints(config),

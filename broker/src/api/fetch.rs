@@ -63,6 +63,7 @@ struct Limits {
 struct Pass {
     results: Vec<Result<Read, ErrorCode>>,
     bytes: usize,
+    bytes_max: usize,
     failed: bool,
 }
 
@@ -81,12 +82,27 @@ pub async fn handle(context: Context, version: i16, request: FetchRequest) -> Fe
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(limits.bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
 
-    let mut pass = read_all(&targets, limits).await;
+    let mut pass = read_all(&context, &targets, limits).await;
     if !wait.is_zero() && !enough(&pass, bytes_min) {
         pass = wait_for(context.clone(), &targets, limits, (bytes_min, wait)).await;
     }
     context.broker.metrics.fetched(pass.bytes);
-    respond(&request, &targets, pass, limits)
+    let bytes = pass.bytes;
+    let mut response = respond(&request, &targets, pass, limits);
+    hold(&context, &mut response, bytes);
+    response
+}
+
+/// The budget of replies is charged as long as the last piece of the records lives, which is
+/// until the socket has taken it: slow consumers must not pile up what was read for them.
+fn hold(context: &Context, response: &mut FetchResponse, bytes: usize) {
+    let partitions =
+        response.responses.iter_mut().rev().flat_map(|t| t.partitions.iter_mut().rev());
+    let mut chunks =
+        partitions.filter_map(|partition| partition.records.as_mut()?.chunks.last_mut());
+    if let Some(last) = chunks.next() {
+        *last = context.broker.replies.hold(std::mem::take(last), bytes);
+    }
 }
 
 fn failed(code: ErrorCode) -> FetchResponse {
@@ -99,7 +115,7 @@ pub(super) fn isolation(level: i8) -> Isolation {
 }
 
 fn enough(pass: &Pass, bytes_min: usize) -> bool {
-    pass.failed || pass.bytes >= bytes_min || pass.results.is_empty()
+    pass.failed || pass.bytes >= bytes_min.min(pass.bytes_max) || pass.results.is_empty()
 }
 
 /// Subscribes first and reads again before every wait, so no append is missed in between.
@@ -114,13 +130,13 @@ async fn wait_for(
     let _subscriptions = subscribe(targets, &news);
     loop {
         let notified = news.notified();
-        let pass = read_all(targets, limits).await;
+        let pass = read_all(&context, targets, limits).await;
         if enough(&pass, bytes_min) {
             return pass;
         }
         tokio::select! {
             () = notified => {}
-            () = tokio::time::sleep_until(deadline) => return read_all(targets, limits).await,
+            () = tokio::time::sleep_until(deadline) => return read_all(&context, targets, limits).await,
             () = context.ended() => return pass,
         }
     }
@@ -170,7 +186,9 @@ fn source(context: &Context, id: TopicId, wanted: &FetchPartition) -> Result<Sou
 }
 
 /// Reads inline when the tail answers everything, else on a thread that may wait for the disk.
-async fn read_all(targets: &Arc<[Target]>, limits: Limits) -> Pass {
+async fn read_all(context: &Context, targets: &Arc<[Target]>, limits: Limits) -> Pass {
+    let bytes_max = limits.bytes_max.min(context.broker.replies.room());
+    let limits = Limits { bytes_max, ..limits };
     if targets.iter().all(reads_from_memory) {
         return read_pass(targets, limits);
     }
@@ -185,7 +203,8 @@ fn reads_from_memory(target: &Target) -> bool {
 }
 
 fn read_pass(targets: &[Target], limits: Limits) -> Pass {
-    let mut pass = Pass { results: Vec::with_capacity(targets.len()), bytes: 0, failed: false };
+    let results = Vec::with_capacity(targets.len());
+    let mut pass = Pass { results, bytes: 0, bytes_max: limits.bytes_max, failed: false };
     for target in targets {
         let result = match &target.source {
             Err(code) => Err(*code),

@@ -12,4 +12,4 @@ mod sniff;
 pub use chunks::Chunks;
 pub use connection::{ConnectionLimits, Frame, Handler, Reply, ReplyFuture, Verdict};
 pub use listener::{BoundListener, ServeContext, raised, serve};
-pub use memory::RequestMemory;
+pub use memory::{ReplyMemory, RequestMemory};
