@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::broker;
-use crate::installed::installed;
+use crate::installed::{driver_binary, installed};
 use crate::kafka::java;
 use crate::kcat::Kcat;
 use crate::session::{Process, Session};
@@ -16,11 +16,18 @@ pub enum Client {
     Confluent,
     FranzGo,
     Kafkajs,
+    Rdkafka,
 }
 
 impl Client {
-    pub const ALL: [Client; 5] =
-        [Client::Kcat, Client::Java, Client::Confluent, Client::FranzGo, Client::Kafkajs];
+    pub const ALL: [Client; 6] = [
+        Client::Kcat,
+        Client::Java,
+        Client::Confluent,
+        Client::FranzGo,
+        Client::Kafkajs,
+        Client::Rdkafka,
+    ];
 
     /// Starts it in a process of its own.
     pub fn start(self, bootstrap: &str) -> Session {
@@ -49,6 +56,7 @@ impl Client {
                 command.env("NODE_PATH", installed("node").join("node_modules"));
                 command
             }
+            Client::Rdkafka => Command::new(driver_binary("rdkafka-driver")),
         };
         command.arg(bootstrap);
         Session::new(self, Box::new(Process::start(self.name(), command)))
@@ -71,6 +79,7 @@ impl Client {
             Client::Confluent => "confluent-kafka",
             Client::FranzGo => "franz-go",
             Client::Kafkajs => "kafkajs",
+            Client::Rdkafka => "rdkafka",
         }
     }
 
@@ -134,7 +143,7 @@ impl Client {
     pub fn assignors(self) -> &'static [&'static str] {
         match self {
             Client::Kafkajs => &["eager"],
-            Client::Kcat | Client::Java | Client::Confluent | Client::FranzGo => {
+            Client::Kcat | Client::Java | Client::Confluent | Client::FranzGo | Client::Rdkafka => {
                 &["eager", "cooperative"]
             }
         }

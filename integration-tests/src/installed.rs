@@ -28,6 +28,13 @@ pub fn broker_binary() -> PathBuf {
     path
 }
 
+/// A driver that is a program of this crate: cargo builds it with the suite.
+pub fn driver_binary(name: &str) -> PathBuf {
+    let path = target_profile().join(name);
+    assert!(path.is_file(), "cargo has not built {}", path.display());
+    path
+}
+
 /// A folder for logs that outlive the run, under cargo's target folder.
 pub fn log_folder() -> PathBuf {
     let folder = target_profile().join("suite-logs");

@@ -9,19 +9,21 @@ use strom_integration_tests::record::numbered;
 use strom_integration_tests::session::Produce;
 
 mod idempotent_producers_keep_order_and_count {
-    crate::with_clients!(super::idempotent; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(super::idempotent; kcat java confluent_kafka franz_go kafkajs rdkafka);
 }
 
 mod every_kind_of_acknowledgement_delivers {
-    crate::with_clients!(super::acknowledged; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(super::acknowledged; kcat java confluent_kafka franz_go kafkajs rdkafka);
 }
 
 mod producing_creates_a_topic {
-    crate::with_clients!(super::created_by_producing; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(
+        super::created_by_producing; kcat java confluent_kafka franz_go kafkajs rdkafka
+    );
 }
 
 mod a_reader_that_must_not_create_does_not {
-    crate::with_clients!(super::not_created_by_reading; confluent_kafka franz_go);
+    crate::with_clients!(super::not_created_by_reading; confluent_kafka franz_go rdkafka);
 }
 
 fn idempotent(producer: Client) {

@@ -8,7 +8,7 @@ use strom_integration_tests::record::{Record, delicate_records};
 use strom_integration_tests::session::Produce;
 
 mod records_are_read_back_unchanged_by_every_client {
-    crate::with_clients!(super::check; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(super::check; kcat java confluent_kafka franz_go kafkajs rdkafka);
 }
 
 fn check(producer: Client) {

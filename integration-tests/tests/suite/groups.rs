@@ -9,11 +9,11 @@ use strom_integration_tests::record::{Found, Record};
 use strom_integration_tests::session::{Join, Produce, Session};
 
 mod eager_groups_survive_join_leave_and_death {
-    crate::with_clients!(super::eager; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(super::eager; kcat java confluent_kafka franz_go kafkajs rdkafka);
 }
 
 mod cooperative_groups_survive_join_leave_and_death {
-    crate::with_clients!(super::cooperative; kcat java confluent_kafka franz_go);
+    crate::with_clients!(super::cooperative; kcat java confluent_kafka franz_go rdkafka);
 }
 
 fn eager(client: Client) {

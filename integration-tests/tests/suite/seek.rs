@@ -6,7 +6,7 @@ use strom_integration_tests::record::{Record, now_ms, numbered};
 use strom_integration_tests::session::{From, Produce};
 
 mod reading_begins_where_asked {
-    crate::with_clients!(super::check; kcat java confluent_kafka franz_go kafkajs);
+    crate::with_clients!(super::check; kcat java confluent_kafka franz_go kafkajs rdkafka);
 }
 
 fn check(reader: Client) {

@@ -10,11 +10,11 @@ use strom_integration_tests::session::{Join, Produce, Session};
 use strom_integration_tests::wait::wait_for;
 
 mod static_members_come_back_without_a_rebalance {
-    crate::with_clients!(super::check; java confluent_kafka franz_go);
+    crate::with_clients!(super::check; java confluent_kafka franz_go rdkafka);
 }
 
 mod a_second_holder_of_an_instance_id_fences_the_first {
-    crate::with_clients!(super::fenced; java confluent_kafka);
+    crate::with_clients!(super::fenced; java confluent_kafka rdkafka);
 }
 
 fn joined(client: Client, group: &str, instance: &str) -> Session {

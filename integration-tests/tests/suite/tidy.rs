@@ -164,6 +164,7 @@ fn clients_have_one_version_each() {
         ("python/requirements.txt", format!("confluent-kafka=={}\n", version("confluent-kafka"))),
         ("node/package.json", format!("\"kafkajs\": \"{}\"", version("kafkajs"))),
         ("go/go.mod", format!("github.com/twmb/franz-go v{}\n", version("franz-go"))),
+        ("../../Cargo.toml", format!("rdkafka = {{ version = \"{}\"", version("rdkafka"))),
     ];
     for (file, expected) in rows {
         assert!(read(file).contains(&expected), "{file} does not have {expected:?}");
