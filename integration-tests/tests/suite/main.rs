@@ -18,6 +18,7 @@ mod admin;
 mod clients_page;
 mod crash;
 mod delivery;
+mod docs;
 mod engines;
 mod fidelity;
 mod groups;
