@@ -24,7 +24,7 @@ fn note(key: ApiKey) -> &'static str {
             "Stored in `__consumer_offsets` in Kafka's formats."
         }
         ApiKey::FindCoordinator => {
-            "Groups only; keys of transactions and share groups are INVALID_REQUEST with a sentence."
+            "Groups only. Keys of transactions are TRANSACTIONAL_ID_AUTHORIZATION_FAILED with a sentence: the error that the Java client and librdkafka both take as fatal. Share groups are INVALID_REQUEST."
         }
         ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::Heartbeat | ApiKey::LeaveGroup => {
             "Classic protocol: dynamic and static members, eager and cooperative assignors, any protocol type."
@@ -41,7 +41,7 @@ fn note(key: ApiKey) -> &'static str {
             "The topic's table in the lake is dropped and its files are removed."
         }
         ApiKey::InitProducerId => {
-            "Idempotent producers. A transactional id is INVALID_REQUEST, which clients treat as fatal."
+            "Idempotent producers. A transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as fatal."
         }
         ApiKey::DescribeConfigs => {
             "Topics and this broker, with sources, synonyms, types and documentation. Broker loggers are INVALID_REQUEST."

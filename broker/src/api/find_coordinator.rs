@@ -1,12 +1,15 @@
 //! FindCoordinator (key 10), versions 0-6. v1 key types; v3 flexible; v4 batches; v6 share groups.
 //!
-//! This broker coordinates every group. Transactions and share groups are not served: their keys
-//! get INVALID_REQUEST with a sentence, which clients treat as fatal instead of retrying for ever.
+//! This broker coordinates every group. Transactions are not served: their keys get
+//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED with a sentence, the one error that both the Java client and
+//! librdkafka take as fatal (librdkafka asks again for ever on INVALID_REQUEST). Share groups get
+//! INVALID_REQUEST.
 
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::find_coordinator::{
     Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
 };
+use tracing::info;
 
 use crate::session::Context;
 
@@ -45,10 +48,11 @@ async fn find(context: &Context, key_type: i8) -> Result<(), (ErrorCode, &'stati
                 (ErrorCode::CoordinatorNotAvailable, "the group state cannot be stored")
             })
         }
-        1 => Err((
-            ErrorCode::InvalidRequest,
-            "transactions are not served by this broker; leave transactional.id unset",
-        )),
+        1 => {
+            let reason = "transactions are not served by this broker; leave transactional.id unset";
+            info!(peer = %context.peer, reason, "refusing a transactional producer");
+            Err((ErrorCode::TransactionalIdAuthorizationFailed, reason))
+        }
         2 => Err((ErrorCode::InvalidRequest, "share groups are not served by this broker")),
         _ => Err((ErrorCode::InvalidRequest, "the key type is not one of 0 (group), 1, 2")),
     }

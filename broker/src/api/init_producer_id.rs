@@ -1,7 +1,8 @@
 //! InitProducerId (key 22), versions 0-5. v2 flexible; v3 continuation (KIP-360); v5 transactions v2.
 //!
-//! Serves idempotent producers. A transactional id is refused with INVALID_REQUEST, fatal for
-//! every client, because transactions are not served.
+//! Serves idempotent producers. A transactional id is refused with the error that FindCoordinator
+//! gives for it, fatal for every client, because transactions are not served. As in Kafka, an empty
+//! one is INVALID_REQUEST.
 
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -16,7 +17,11 @@ const NO_PRODUCER_EPOCH: i16 = -1;
 pub async fn handle(context: Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     if let Some(id) = &request.transactional_id {
         info!(peer = %context.peer, transactional_id = %id, "refusing a transactional producer: transactions are not served");
-        return failed(ErrorCode::InvalidRequest);
+        return failed(if id.is_empty() {
+            ErrorCode::InvalidRequest
+        } else {
+            ErrorCode::TransactionalIdAuthorizationFailed
+        });
     }
     // Kafka gives a new id to every idempotent producer, also to one that names the id it had;
     // half a name is a fault (KIP-360).

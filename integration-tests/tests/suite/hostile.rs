@@ -7,6 +7,9 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ApiVersionsRequest, MetadataRequest};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::strom::get;
 use strom_integration_tests::wait::wait_for;
@@ -296,4 +299,23 @@ fn a_request_that_trickles_in_is_answered() {
         std::thread::sleep(Duration::from_millis(3));
     }
     assert!(wire.answer().is_some());
+}
+
+/// Transactions are not served, and a producer that wants them must hear so instead of waiting.
+#[test]
+fn a_transactional_producer_fails_at_once_and_for_good() {
+    let broker = Broker::start_strom(&[]);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("transactional.id", "wants-transactions")
+        .create()
+        .unwrap();
+    match producer.init_transactions(Duration::from_secs(60)) {
+        Err(KafkaError::Transaction(error)) => {
+            assert!(error.is_fatal(), "{error}");
+            assert_eq!(error.code(), RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(broker.log().contains("transactions are not served"), "{}", broker.log());
 }
