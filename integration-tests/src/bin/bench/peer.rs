@@ -23,7 +23,7 @@ pub struct Peer {
     bootstrap: String,
     /// From spawn to the first answered Metadata request.
     pub ready: Duration,
-    _data: TempDir,
+    _folder: TempDir,
 }
 
 /// What one load did.
@@ -39,7 +39,7 @@ pub struct Sample {
 
 impl Peer {
     pub fn strom() -> Peer {
-        let (data, log) = folder();
+        let (folder, data, log) = folder();
         let options = [
             ("flush.policy", "os"),
             ("journal.retention.bytes", "64GiB"),
@@ -49,18 +49,24 @@ impl Peer {
         let options: Vec<_> =
             options.map(|(name, value)| (name.to_string(), value.to_string())).into();
         let began = Instant::now();
-        let (process, addresses) = strom::start(data.path(), &log, &options, None);
+        let (process, addresses) = strom::start(&data, &log, &options, None);
         let ready = began.elapsed();
-        Peer { name: "strom", process, bootstrap: addresses.kafka[0].clone(), ready, _data: data }
+        Peer {
+            name: "strom",
+            process,
+            bootstrap: addresses.kafka[0].clone(),
+            ready,
+            _folder: folder,
+        }
     }
 
     pub fn kafka() -> Peer {
-        let (data, log) = folder();
-        kafka::prepare(data.path(), &[], None);
+        let (folder, data, log) = folder();
+        kafka::prepare(&data, &[], None);
         let began = Instant::now();
-        let (process, bootstrap) = kafka::launch(data.path(), &log, KAFKA_HEAP);
+        let (process, bootstrap) = kafka::launch(&data, &log, KAFKA_HEAP);
         let ready = began.elapsed();
-        Peer { name: "kafka", process, bootstrap, ready, _data: data }
+        Peer { name: "kafka", process, bootstrap, ready, _folder: folder }
     }
 
     pub fn name(&self) -> &'static str {
@@ -122,8 +128,11 @@ fn cpu_seconds(pid: u32) -> f64 {
     ticks / TICKS_PER_SECOND
 }
 
-fn folder() -> (TempDir, PathBuf) {
-    let data = tempfile::Builder::new().prefix("strom-bench-").tempdir().unwrap();
-    let log = data.path().join("output.log");
-    (data, log)
+/// A folder that goes with the peer, its data in `data` and the process's output beside it.
+fn folder() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::Builder::new().prefix("strom-bench-").tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let log = folder.path().join("output.log");
+    (folder, data, log)
 }
