@@ -4,6 +4,7 @@
 //! s/cluster        │ 1 │ 22 characters          s/log-start/<topic><partition> │ 1 │ i64
 //! s/epoch          │ 1 │ i32                    s/producers/<topic><partition> │ see partition/producers.rs
 //! s/producer-id    │ 1 │ i64 (first unreserved) s/clean │ 1 │ u64 (LSN of the journal's end)
+//! s/starts         │ 1 │ u64 (of the journal)
 //! ```
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ pub(crate) const CLUSTER_ID: &[u8] = b"s/cluster";
 pub(crate) const LEADER_EPOCH: &[u8] = b"s/epoch";
 pub(crate) const PRODUCER_ID: &[u8] = b"s/producer-id";
 pub(crate) const CLEAN_END: &[u8] = b"s/clean";
+pub(crate) const STARTS: &[u8] = b"s/starts";
 const LOG_START: &[u8] = b"s/log-start/";
 const PRODUCERS: &[u8] = b"s/producers/";
 const FORMAT: u8 = 1;

@@ -85,6 +85,8 @@ pub(crate) struct Recovery<'a> {
 /// Everything that opening needs to go on.
 pub(crate) struct RecoveredStore {
     pub(crate) start: Start,
+    /// The number of this start: durable in the metadata log before anything is written.
+    pub(crate) starts: u64,
     pub(crate) partitions: HashMap<(TopicId, i32), Recovered>,
     pub(crate) report: RecoveryReport,
 }
@@ -110,7 +112,7 @@ impl Recovery<'_> {
         let mut damages = scanned.damages;
         damages.extend(header_damages);
         let generations = files.iter().chain(&spares).map(|file| file.header.generation);
-        let generation = generations.max().unwrap_or_default().max(scanned.generation) + 1;
+        let starts = next_start(self.metadata, generations.max().max(Some(scanned.generation)));
         let mut report = RecoveryReport {
             was_clean: is_new || clean_end.is_some(),
             topics: self.topics.len() as u64,
@@ -132,10 +134,10 @@ impl Recovery<'_> {
             spares,
             position: scanned.end_position,
             sequence: scanned.sequence,
-            generation,
+            generation: starts << START_SHIFT,
             last_number,
         };
-        Ok(RecoveredStore { start, partitions, report })
+        Ok(RecoveredStore { start, starts, partitions, report })
     }
 
     fn find_files(&self) -> Result<Files, OpenError> {
@@ -220,6 +222,17 @@ impl Recovery<'_> {
             })
             .collect()
     }
+}
+
+/// A generation is the number of the start in its upper half, and counts files in its lower one.
+const START_SHIFT: u32 = 32;
+
+/// The number of this start, greater than that of any earlier one. It is counted in the metadata log
+/// because the journal alone cannot tell: a crash may have lost the very groups that had the greatest
+/// generation and kept later ones, which a generation given twice would bring back to life.
+fn next_start(metadata: &MetadataLog, seen: Option<u64>) -> u64 {
+    let counted = keys::get_array(metadata, keys::STARTS).map_or(0, u64::from_le_bytes);
+    counted.max(seen.unwrap_or_default() >> START_SHIFT) + 1
 }
 
 /// Makes sure that what is left of a torn group never becomes whole again, by sectors of a later write in its

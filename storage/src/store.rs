@@ -142,7 +142,7 @@ impl Store {
         };
         let recovered = recovery.run()?;
         let mut report = recovered.report;
-        report.leader_epoch = begin_epoch(&metadata, &report)?;
+        report.leader_epoch = begin_epoch(&metadata, &report, recovered.starts)?;
         let syncs_all = options.flush_policy == FlushPolicy::Sync;
         let journal_options = JournalOptions {
             dir: data_dir.journal_path(),
@@ -355,14 +355,19 @@ fn cluster_id(metadata: &MetadataLog) -> Result<Uuid, OpenError> {
 }
 
 /// The leader epoch from now on: one more if records may be gone that someone has seen. Durable when it
-/// returns, as is the removal of the clean marker.
-fn begin_epoch(metadata: &MetadataLog, report: &RecoveryReport) -> Result<i32, StorageFailed> {
+/// returns, as are the removal of the clean marker and the number of this start.
+fn begin_epoch(
+    metadata: &MetadataLog,
+    report: &RecoveryReport,
+    starts: u64,
+) -> Result<i32, StorageFailed> {
     let epoch = keys::get_array(metadata, keys::LEADER_EPOCH).map_or(0, i32::from_le_bytes);
     let is_same = report.was_clean && report.corruptions.is_empty();
     let epoch = if is_same { epoch } else { epoch + 1 };
     let changes = vec![
         Change::Delete { key: keys::CLEAN_END.into() },
         keys::put(keys::LEADER_EPOCH, &epoch.to_le_bytes()),
+        keys::put(keys::STARTS, &starts.to_le_bytes()),
     ];
     metadata.apply(changes).wait()?;
     Ok(epoch)

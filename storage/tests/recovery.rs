@@ -242,3 +242,31 @@ fn a_failed_sync_fails_what_is_in_flight_and_tells_the_owner() {
     assert_eq!(partition.offsets().high_watermark, 1, "what is not durable is not shown");
     assert_eq!(store.close(), Err(failure));
 }
+
+/// A crash loses the group at the end of the chain and keeps the ones behind it; a new group of the
+/// same size takes its place. What is behind must stay dead, or records return that nobody appended.
+#[test]
+fn what_a_crash_kept_behind_a_lost_group_stays_dead() {
+    for seed in 0..100 {
+        let disk = SimulatedDisk::default();
+        let open =
+            |disk: &SimulatedDisk| open_on(&disk_of(disk), os_options(), vec![spec(1, 2)]).unwrap();
+        let (store, _) = open(&disk);
+        for _ in 0..3 {
+            append_durably(&store.partition(topic(1), 0).unwrap(), batch(&[b"old"]));
+        }
+        let crashed = disk.after_crash(seed);
+        drop(store);
+
+        let (store, _) = open(&crashed);
+        let kept = store.partition(topic(1), 0).unwrap().offsets().log_end;
+        append_durably(&store.partition(topic(1), 1).unwrap(), batch(&[b"new"]));
+        store.close().unwrap();
+        drop(store);
+
+        let (store, report) = open(&crashed);
+        assert_eq!(report.corruptions, Vec::new(), "seed {seed}");
+        let ends = [0, 1].map(|index| store.partition(topic(1), index).unwrap().offsets().log_end);
+        assert_eq!(ends, [kept, 1], "seed {seed}");
+    }
+}
