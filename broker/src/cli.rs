@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::topic::TopicCommand;
 use crate::config::{self, Config, ConfigError, ConfigErrors, Loaded, Sources};
 
 /// A Kafka broker whose topics are Iceberg tables.
@@ -33,6 +34,9 @@ pub struct Cli {
 pub enum Command {
     /// Print every option with its type, default and trade-off, as Markdown
     Config,
+    /// List, describe and create topics of a broker that runs
+    #[command(subcommand)]
+    Topic(TopicCommand),
 }
 
 impl Cli {

@@ -9,6 +9,7 @@ pub mod banner;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod compatibility;
 pub mod config;
 pub mod coordinators;

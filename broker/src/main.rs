@@ -1,6 +1,7 @@
 //! The `strom` binary: reads the command line, then serves or does what the subcommand says.
 //!
-//! Exit codes: 0 after a clean stop, 1 when serving failed, 2 when the configuration is wrong,
+//! Exit codes: 0 after a clean stop, 1 when serving or a command failed, 2 when the configuration
+//! or the command line is wrong,
 //! 130 after a second Ctrl-C.
 
 use std::io::Write;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use strom::cli::{Cli, Command, print_options};
+use strom::commands::Failure;
 use strom::config::Loaded;
 
 /// How long blocking reads may still take when everything else has ended.
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(1, &format!("the options cannot be printed: {error}")),
         },
+        Some(Command::Topic(command)) => say(strom::commands::topic::run(&command)),
         None => match cli.load() {
             Ok(loaded) => serve(loaded),
             Err(errors) => fail(2, &errors.to_string()),
@@ -43,6 +46,17 @@ fn serve(loaded: Loaded) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
+    }
+}
+
+/// Prints what a command found, or says why it failed.
+fn say(outcome: Result<String, Failure>) -> ExitCode {
+    match outcome {
+        Ok(text) => match std::io::stdout().lock().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &format!("the answer cannot be printed: {error}")),
+        },
+        Err(failure) => fail(1, &failure.to_string()),
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) use with_clients;
 
 mod admin;
 mod clients_page;
+mod commands;
 mod crash;
 mod delivery;
 mod docs;
