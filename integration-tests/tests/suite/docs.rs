@@ -36,6 +36,9 @@ type Example = (&'static str, &'static str, Run, &'static [&'static str]);
 const BUILT: Run = Run::Omitted("cargo has built the broker that this test starts");
 const TESTED: Run = Run::Omitted("it is what runs this test");
 
+const NO_ENGINE: Run =
+    Run::Omitted("it needs a container engine; suite/compose.rs checks what it starts");
+
 const README: &[Example] =
     &[("sh", "cargo run --release\n", BUILT, &[]), ("sh", "cargo xtask test\n", TESTED, &[])];
 
@@ -67,11 +70,18 @@ const QUERY: &[Example] = &[
     ("python", "from pyiceberg", Run::Python, &["68656C6C6F", "6869", "627965"]),
 ];
 
+const DOCKER: &[Example] = &[
+    ("sh", "docker compose up", NO_ENGINE, &[]),
+    ("sh", "echo 'hello, river'", NO_ENGINE, &[]),
+    ("sh", "docker compose exec strom", NO_ENGINE, &[]),
+];
+
 /// Every page that has examples in a language that can be run.
 const PAGES: &[(&str, &[Example])] = &[
     ("README.md", README),
     ("docs/quickstart.md", QUICKSTART),
     ("docs/query-with-trino-and-duckdb.md", QUERY),
+    ("docs/docker.md", DOCKER),
 ];
 
 #[test]
@@ -98,6 +108,11 @@ fn the_readme_works() {
 #[test]
 fn the_quickstart_works() {
     check("docs/quickstart.md", None);
+}
+
+#[test]
+fn the_examples_of_the_docker_page_are_known() {
+    check("docs/docker.md", None);
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(crate) use with_clients;
 mod admin;
 mod clients_page;
 mod commands;
+mod compose;
 mod crash;
 mod delivery;
 mod docs;

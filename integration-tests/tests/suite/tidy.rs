@@ -47,10 +47,12 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let left_out = ["target", "node_modules", ".git", "strom-data", "__pycache__", "corpus"];
+        // In a worktree of git's, .git is a file.
+        if left_out.contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
-            if !left_out.contains(&name.as_str()) {
-                files(&path, found);
-            }
+            files(&path, found);
         } else {
             found.push(path);
         }

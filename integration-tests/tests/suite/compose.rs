@@ -1,0 +1,183 @@
+//! docker-compose.yml and the Dockerfile, which no machine of ours can run: the test reads them as
+//! Docker would and holds every image, port, path and setting against the binary and the docs.
+//! What can be run is run: the broker starts with the file's environment, and `topic list`, the
+//! health check, succeeds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use strom_integration_tests::guarded::Guarded;
+use strom_integration_tests::installed::{broker_binary, log_folder};
+use strom_integration_tests::wait::wait_for;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn compose() -> Value {
+    serde_yaml_ng::from_str(&read("docker-compose.yml")).unwrap()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// The value that holds when nothing is set outside: `${NAME:-default}` is `default`.
+fn resolved(text: &str) -> String {
+    match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        Some(inner) => inner.split_once(":-").map_or("", |(_, default)| default).to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+fn environment(service: &Value) -> BTreeMap<String, String> {
+    let entries = service["environment"].as_object().unwrap().iter();
+    entries.map(|(name, value)| (name.clone(), resolved(value.as_str().unwrap()))).collect()
+}
+
+/// The port behind the last colon.
+fn port(address: &str) -> u16 {
+    address.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn images_have_the_versions_that_are_tested() {
+    let compose = compose();
+    let pom = read("integration-tests/engines/trino/pom.xml");
+    let trino = compose["services"]["trino"]["image"].as_str().unwrap();
+    let version = trino.strip_prefix("trinodb/trino:").expect("Trino's image");
+    assert!(pom.contains(&format!("<trino.version>{version}</trino.version>")), "{trino}");
+    let cargo: toml::Table = read("Cargo.toml").parse().unwrap();
+    let package = &cargo["workspace"]["package"];
+    let version = package["version"].as_str().unwrap();
+    assert_eq!(compose["services"]["strom"]["image"], format!("strom:{version}"));
+    let dockerfile = read("Dockerfile");
+    let toolchain = package["rust-version"].as_str().unwrap();
+    assert!(dockerfile.contains(&format!("FROM rust:{toolchain}-bookworm AS build")));
+}
+
+#[test]
+fn the_image_builds_what_cargo_builds_and_can_write_where_it_must() {
+    let dockerfile = read("Dockerfile");
+    let cargo: toml::Table = read("Cargo.toml").parse().unwrap();
+    let profile = cargo["profile"]["dist"].as_table();
+    assert!(profile.is_some() && dockerfile.contains("--profile dist -p strom\n"));
+    assert!(dockerfile.contains("/src/target/dist/strom "), "where cargo puts that profile");
+    assert!(dockerfile.contains("ENTRYPOINT [\"strom\"]"));
+    let compose = compose();
+    let broker = environment(&compose["services"]["strom"]);
+    for directory in [&broker["STROM_DATA_DIR"], "/warehouse"] {
+        let made = dockerfile.lines().find(|line| line.contains("mkdir")).unwrap();
+        let given = dockerfile.lines().find(|line| line.contains("chown")).unwrap();
+        assert!(made.contains(directory) && given.contains(directory), "{directory}");
+    }
+    for port in ["9092", "8081"] {
+        let exposed = dockerfile.lines().find_map(|line| line.strip_prefix("EXPOSE ")).unwrap();
+        assert!(exposed.split(' ').any(|exposed| exposed == port), "{port}");
+    }
+    let ignored = read(".dockerignore");
+    for folder in ["target", "strom-data"] {
+        assert!(ignored.lines().any(|line| line == folder), "{folder} would be sent to the build");
+    }
+}
+
+#[test]
+fn ports_volumes_and_addresses_fit_together() {
+    let compose = compose();
+    let (strom, trino) = (&compose["services"]["strom"], &compose["services"]["trino"]);
+    let broker = environment(strom);
+    let listeners: Vec<&str> = broker["STROM_LISTENERS"].split(',').collect();
+    let advertised: Vec<&str> = broker["STROM_ADVERTISED_LISTENERS"].split(',').collect();
+    let inside = listeners[0].strip_prefix("INSIDE://0.0.0.0:").unwrap();
+    assert_eq!(advertised[0], format!("INSIDE://strom:{inside}"));
+    // What is published is what clients on the machine are told, and what the docs say.
+    let published = texts(&strom["ports"]);
+    for (number, page) in [(9092, "docs/docker.md"), (8081, "docs/docker.md")] {
+        assert!(published.contains(&format!("127.0.0.1:{number}:{number}")), "{published:?}");
+        assert!(read(page).contains(&format!("localhost:{number}")), "{page} names {number}");
+    }
+    assert_eq!(listeners[1], "OUTSIDE://0.0.0.0:9092");
+    assert_eq!(advertised[1], "OUTSIDE://localhost:9092");
+    assert_eq!(port(&broker["STROM_HTTP_ADDRESS"]), 8081);
+    // Table metadata has absolute paths: broker and engine see the warehouse at the same one.
+    let warehouse = format!("warehouse:{}", broker["STROM_LAKE_WAREHOUSE"]);
+    for service in [strom, trino] {
+        assert!(texts(&service["volumes"]).contains(&warehouse), "{service}");
+    }
+    let data = format!("strom-data:{}", broker["STROM_DATA_DIR"]);
+    assert!(texts(&strom["volumes"]).contains(&data));
+    for volume in texts(&strom["volumes"]) {
+        let name = volume.split(':').next().unwrap();
+        assert!(compose["volumes"].as_object().unwrap().contains_key(name), "{name}");
+    }
+    for volume in texts(&trino["volumes"]).iter().filter(|volume| volume.starts_with("./")) {
+        let file = volume.split(':').next().unwrap();
+        assert!(root().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn trino_is_given_the_catalog_that_the_docs_describe() {
+    let properties = |text: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut given = properties(&read("docker/trino/ice.properties"));
+    let uri = given
+        .insert("iceberg.rest-catalog.uri".to_owned(), "http://127.0.0.1:8081/iceberg".to_owned());
+    assert_eq!(uri.as_deref(), Some("http://strom:8081/iceberg"));
+    let page = read("docs/query-with-trino-and-duckdb.md");
+    let example = page.split("```properties\n").nth(1).unwrap().split("```").next().unwrap();
+    for (name, value) in properties(example) {
+        assert_eq!(given.get(&name), Some(&value), "{name}");
+    }
+}
+
+/// Starts the broker with the file's environment; only addresses and folders, which this machine
+/// may not have, are given by flags.
+#[test]
+fn the_broker_takes_the_environment_and_its_health_check_succeeds() {
+    let compose = compose();
+    let strom = &compose["services"]["strom"];
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let log = log_folder().join("compose.log");
+    let mut command = Command::new(broker_binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STROM_") {
+            command.env_remove(name);
+        }
+    }
+    let broker = environment(strom);
+    command.envs(&broker).env("STROM_LOG_FORMAT", "text");
+    let warehouse = folder.path().join("warehouse");
+    command
+        .args(["--set", "listeners=INSIDE://127.0.0.1:0,OUTSIDE://127.0.0.1:0"])
+        .args(["--set", "http.address=127.0.0.1:0"])
+        .args(["--set", &format!("data.dir={}", data.display())])
+        .args(["--set", &format!("lake.warehouse={}", warehouse.display())]);
+    let mut process = Guarded::start(&mut command, &log);
+    let file = data.join("addresses.json");
+    let addresses: Value = wait_for("the broker to be ready", Duration::from_secs(30), || {
+        assert!(process.ended().is_none(), "{}", process.log_tail());
+        serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()
+    });
+    let printed = fs::read_to_string(&log).unwrap();
+    assert!(!printed.contains("WARN"), "a setting is not known or not used: {printed}");
+
+    let check = texts(&strom["healthcheck"]["test"]);
+    let (head, address) = check.split_at(check.len() - 1);
+    assert_eq!(head[..2], ["CMD", "strom"]);
+    assert_eq!(port(&address[0]), port(broker["STROM_LISTENERS"].split(',').next().unwrap()));
+    let inside = addresses["kafka"][0].as_str().unwrap();
+    let outcome = Command::new(broker_binary()).args(&head[2..]).arg(inside).output().unwrap();
+    assert!(outcome.status.success(), "{outcome:?}");
+}
