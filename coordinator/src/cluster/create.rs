@@ -63,7 +63,7 @@ pub(super) fn decide(
     } else {
         assigned(cluster, request)?
     };
-    check_limits(cluster, partitions, limits)?;
+    check_limits(cluster, partitions, partitions, limits)?;
     let mut configs = BTreeMap::new();
     for (name, value) in &request.configs {
         let value = topic_config::check(name, value.as_deref())?;
@@ -148,24 +148,7 @@ fn assigned(cluster: &Cluster, request: &CreateTopic) -> Result<(i32, i16), Topi
         if !seen.insert(*partition) {
             return Err(invalid(format!("partition {partition} is assigned twice")));
         }
-        if broker_ids.is_empty() || broker_ids.len() != factor {
-            return Err(invalid(format!(
-                "partition {partition} has {} replicas where others have {factor}: give every \
-                 partition the same number, at least 1",
-                broker_ids.len()
-            )));
-        }
-        let different: BTreeSet<_> = broker_ids.iter().collect();
-        if different.len() != broker_ids.len() {
-            return Err(invalid(format!("partition {partition} names a broker twice")));
-        }
-        let known = &cluster.defaults.broker_ids;
-        if let Some(unknown) = broker_ids.iter().find(|id| !known.contains(id)) {
-            return Err(invalid(format!(
-                "partition {partition} is assigned to broker {unknown}, which does not exist; \
-                 brokers are {known:?}"
-            )));
-        }
+        check_replicas(&cluster.defaults.broker_ids, *partition, broker_ids, factor)?;
     }
     let count = request.assignments.len();
     let is_dense =
@@ -177,15 +160,49 @@ fn assigned(cluster: &Cluster, request: &CreateTopic) -> Result<(i32, i16), Topi
     Ok((partitions, i16::try_from(factor).unwrap_or(i16::MAX)))
 }
 
-fn check_limits(cluster: &Cluster, partitions: i32, limits: &Limits) -> Result<(), TopicError> {
+/// The replicas of one partition: `factor` of them, all existing, all different.
+pub(super) fn check_replicas(
+    known: &[i32],
+    partition: i32,
+    broker_ids: &[i32],
+    factor: usize,
+) -> Result<(), TopicError> {
+    let invalid = |message| Err(TopicError::new(ErrorCode::InvalidReplicaAssignment, message));
+    if broker_ids.is_empty() || broker_ids.len() != factor {
+        return invalid(format!(
+            "partition {partition} has {} replicas where others have {factor}: give every \
+             partition the same number, at least 1",
+            broker_ids.len()
+        ));
+    }
+    let different: BTreeSet<_> = broker_ids.iter().collect();
+    if different.len() != broker_ids.len() {
+        return invalid(format!("partition {partition} names a broker twice"));
+    }
+    if let Some(unknown) = broker_ids.iter().find(|id| !known.contains(id)) {
+        return invalid(format!(
+            "partition {partition} is assigned to broker {unknown}, which does not exist; \
+             brokers are {known:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a topic may have `partitions`, `additional` of which do not exist yet.
+pub(super) fn check_limits(
+    cluster: &Cluster,
+    partitions: i32,
+    additional: i32,
+    limits: &Limits,
+) -> Result<(), TopicError> {
     let message = if partitions > limits.partitions_per_topic_max {
         format!(
             "{partitions} partitions: a topic can have at most {}",
             limits.partitions_per_topic_max
         )
-    } else if cluster.partitions() + partitions as usize > limits.partitions_total_max {
+    } else if cluster.partitions() + additional as usize > limits.partitions_total_max {
         format!(
-            "{partitions} partitions more than the {} that exist would pass the broker's limit of \
+            "{additional} partitions more than the {} that exist would pass the broker's limit of \
              {}: delete topics or ask for fewer",
             cluster.partitions(),
             limits.partitions_total_max

@@ -10,6 +10,7 @@
 //! answers when that is durable. Names, sizes and option values are judged here, never in a
 //! request handler.
 
+mod alter;
 mod create;
 mod name;
 mod record;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use strom_protocol::{ErrorCode, TopicId};
 
+pub use alter::{ConfigChange, ConfigOperation, GrowTopic};
 pub use create::{CreateTopic, Limits, ManualAssignment};
 pub use name::{TOPIC_NAME_BYTES_MAX, check_topic_name, names_collide};
 pub use record::{ClusterRecord, ClusterRecordError};
@@ -140,6 +142,33 @@ impl Cluster {
         limits: &Limits,
     ) -> Result<ClusterRecord, TopicError> {
         create::decide(self, request, limits)
+    }
+
+    /// Decides about more partitions of a topic.
+    pub fn decide_grow(
+        &self,
+        request: &GrowTopic,
+        limits: &Limits,
+    ) -> Result<ClusterRecord, TopicError> {
+        alter::grow(self, request, limits)
+    }
+
+    /// Decides about changes of single options of a topic, in order.
+    pub fn decide_alter(
+        &self,
+        name: &str,
+        changes: &[ConfigChange],
+    ) -> Result<ClusterRecord, TopicError> {
+        alter::alter(self, name, changes)
+    }
+
+    /// Decides about all options of a topic: those not named are no longer set.
+    pub fn decide_replace(
+        &self,
+        name: &str,
+        configs: &[(String, String)],
+    ) -> Result<ClusterRecord, TopicError> {
+        alter::replace(self, name, configs)
     }
 
     /// Decides about removing a topic. Internal topics stay, as their content is the broker's.

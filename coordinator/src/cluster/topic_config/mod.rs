@@ -166,6 +166,11 @@ pub fn is_topic_default(name: &str) -> bool {
     TOPIC_OPTIONS.iter().any(|option| option.synonyms.iter().any(|s| s.name == name))
 }
 
+/// The words of a list's value.
+pub(super) fn words(value: &str) -> impl Iterator<Item = &str> {
+    validate::words(value)
+}
+
 /// The option of this name.
 pub fn option(name: &str) -> Option<&'static TopicOption> {
     TOPIC_OPTIONS.iter().find(|option| option.name == name)
