@@ -306,6 +306,7 @@ impl Builder {
             return;
         }
         self.skip_to(entry.base_offset, None);
+        self.recovered.epochs.note(header.partition_leader_epoch, entry.base_offset);
         self.recovered.index.push(IndexEntry {
             base_offset: entry.base_offset,
             lsn,

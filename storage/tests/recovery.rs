@@ -62,6 +62,34 @@ fn after_a_crash_everything_durable_is_there_under_a_higher_epoch() {
 }
 
 #[test]
+fn leader_epochs_end_where_the_next_one_began_whatever_came_between() {
+    let mut disk = killed();
+    for epoch in 1..=3 {
+        let (store, report) = open_on(&disk_of(&disk), small_options(), vec![spec(1, 2)]).unwrap();
+        assert_eq!(report.leader_epoch, epoch);
+        let partition = store.partition(topic(1), 0).unwrap();
+        let end = partition.offsets().log_end;
+        assert_eq!(partition.end_of_epoch(0), Some((0, 6)));
+        assert_eq!(partition.end_of_epoch(epoch), Some((epoch, end)));
+        assert_eq!(partition.end_of_epoch(epoch + 1), None);
+        assert_eq!((partition.epoch_of(5), partition.epoch_of(end)), (0, epoch));
+        // Epoch 2 writes nothing, so it ends with epoch 1.
+        if epoch == 3 {
+            assert_eq!(partition.end_of_epoch(2), Some((1, 7)));
+            partition.advance_log_start(7).unwrap().wait().unwrap();
+            assert_eq!(partition.end_of_epoch(1), Some((1, 7)));
+            assert_eq!(partition.end_of_epoch(0), Some((0, 7)));
+        }
+        if epoch != 2 {
+            append_durably(&partition, batch(&[b"one"]));
+        }
+        let crashed = disk.after_crash(epoch as u64);
+        drop(store);
+        disk = crashed;
+    }
+}
+
+#[test]
 fn a_torn_last_group_ends_the_journal_and_its_place_is_used_again() {
     let disk = killed();
     disk.damage(&first_file(), position_of(&disk, b"third-1"), |byte| !byte);

@@ -13,6 +13,7 @@
 
 mod append;
 mod batch;
+mod epochs;
 mod index;
 mod producers;
 mod read;
@@ -39,6 +40,7 @@ pub use batch::{Isolation, Offsets, Read, ReadLimits, StoredBatch, TimestampOffs
 pub use settings::PartitionSettings;
 pub use watch::Subscription;
 
+pub(crate) use epochs::Epochs;
 pub(crate) use index::{Index, IndexEntry};
 pub(crate) use producers::Producers;
 pub(crate) use tail::TailBudget;
@@ -73,6 +75,7 @@ pub(crate) struct Recovered {
     pub(crate) log_start: i64,
     pub(crate) log_end: i64,
     pub(crate) index: Index,
+    pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
     pub(crate) lost: Vec<LostRange>,
 }
@@ -98,6 +101,7 @@ struct State {
     producers: Producers,
     tail: Tail,
     index: Index,
+    epochs: Epochs,
     lost: Vec<LostRange>,
     subscribers: Subscribers,
     /// The journal's ordinal of the last batch.
@@ -114,6 +118,9 @@ impl Partition {
         context: Arc<Context>,
         recovered: Recovered,
     ) -> Arc<Partition> {
+        let mut epochs = recovered.epochs;
+        epochs.note(context.leader_epoch, recovered.log_end);
+        epochs.drop_below(recovered.log_start);
         let state = State {
             settings,
             log_start: recovered.log_start,
@@ -124,6 +131,7 @@ impl Partition {
             producers: recovered.producers,
             tail: Tail::default(),
             index: recovered.index,
+            epochs,
             lost: recovered.lost,
             subscribers: Subscribers::default(),
             last_ordinal: 0,
@@ -180,6 +188,7 @@ impl Partition {
         }
         state.log_start = to;
         state.index.drop_below(to);
+        state.epochs.drop_below(to);
         state.lost.retain(|lost| lost.to > to);
         state.assert_order();
         state.subscribers.notify();
