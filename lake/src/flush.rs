@@ -73,7 +73,10 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     match result {
         Ok(()) => {
             table.state().complete_until_ms = cut_ms;
-            table.guard(&partitions);
+            // A topic that was withdrawn meanwhile is not guarded any more.
+            if !table.is_closing() {
+                table.guard(&partitions);
+            }
             Ok(())
         }
         Err(error) => {

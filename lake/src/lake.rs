@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use strom_protocol::TopicId;
 use strom_storage::{Change, MetadataLog, Store};
+use tokio::sync::oneshot;
 
 use crate::catalog::Catalog;
 use crate::commit::TableIdentity;
@@ -187,6 +188,13 @@ impl Lake {
         let mut registry = self.shared.registry();
         registry.names.insert(topic.id, name.clone());
         let contenders = registry.contenders.entry(name.clone()).or_default();
+        if contenders.contains(&topic) {
+            // Guards are set again, because the topic may have more partitions now.
+            if let Some(table) = registry.tables.get(&name).filter(|t| t.topic.id == topic.id) {
+                table.guard(&table.partitions(&self.shared.store));
+            }
+            return;
+        }
         contenders.retain(|known| known.id != topic.id);
         let id = topic.id;
         contenders.push(topic);
@@ -211,6 +219,45 @@ impl Lake {
             shared.queue.purge(Some(table), directory);
         }
         shared.elect(&mut registry, name, None);
+    }
+
+    /// Takes no more records of a topic, which stays; so do its table's files and pointer, and
+    /// [`add_topic`](Self::add_topic) goes on where they end. A topic that was suspended for it gets
+    /// the name.
+    pub fn withdraw_topic(&self, id: TopicId) {
+        let mut registry = self.shared.registry();
+        let Some(name) = registry.names.remove(&id) else { return };
+        if let Some(contenders) = registry.contenders.get_mut(&name) {
+            contenders.retain(|topic| topic.id != id);
+        }
+        if registry.tables.get(&name).is_some_and(|table| table.topic.id == id)
+            && let Some(table) = registry.tables.remove(&name)
+        {
+            table.close();
+            for partition in table.partitions(&self.shared.store) {
+                partition.set_retention_guard(None);
+            }
+        }
+        self.shared.elect(&mut registry, name, None);
+    }
+
+    /// Resolves when the topic's table has everything below these offsets of its partitions: what is
+    /// removed from a topic on request leaves no hole in its table. At once for a topic without a
+    /// table. Cancel-safe.
+    pub async fn commit_below(&self, id: TopicId, offsets: &[(i32, i64)]) -> Result<(), LakeError> {
+        let table = {
+            let registry = self.shared.registry();
+            let name = registry.names.get(&id);
+            let table = name.and_then(|name| registry.tables.get(name));
+            table.filter(|table| table.topic.id == id).cloned()
+        };
+        let Some(table) = table.filter(|table| !table.has_all_below(offsets)) else {
+            return Ok(());
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.shared.queue.want(&table, Some(sender));
+        let closing = || LakeError::Closing { table: table.identity.table.clone() };
+        receiver.await.map_err(|_| closing())?
     }
 
     /// The catalog that engines read.

@@ -95,7 +95,7 @@ impl std::fmt::Debug for LakeOptions {
 }
 
 /// A topic whose records belong in the lake; never an internal or compacted one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LakeTopic {
     /// The topic's id.
     pub id: TopicId,

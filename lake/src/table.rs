@@ -252,6 +252,16 @@ impl Table {
         })
     }
 
+    /// Whether everything below these offsets of its partitions is committed.
+    pub(crate) fn has_all_below(&self, offsets: &[(i32, i64)]) -> bool {
+        let state = self.state();
+        let next = |index: i32| {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index))
+        };
+        offsets.iter().all(|(partition, offset)| next(*partition) >= *offset)
+    }
+
     /// Keeps retention from what the table has not taken yet.
     pub(crate) fn guard(&self, partitions: &[Arc<Partition>]) {
         let state = self.state();

@@ -461,3 +461,39 @@ fn a_table_stays_where_it_is_when_the_warehouse_changes() {
     assert_eq!(after.metadata.location(), before.metadata.location());
     no_file_is_unreferenced(&world, &after);
 }
+
+#[test]
+fn a_withdrawn_topic_takes_no_more_and_goes_on_where_it_ended() {
+    let orders = topic(1, "orders", 1);
+    let world = World::new(std::slice::from_ref(&orders));
+    let lake = world.lake(std::slice::from_ref(&orders));
+    world.append(&orders, 0, &["a"]);
+    load(&lake, "orders").unwrap();
+    let files = world.files();
+    lake.withdraw_topic(orders.id);
+    lake.withdraw_topic(orders.id);
+    world.append(&orders, 0, &["b"]);
+    block_on(lake.commit_below(orders.id, &[(0, 2)])).unwrap();
+    assert_eq!((listed(&lake), world.files()), (Vec::new(), files));
+    lake.add_topic(orders.clone());
+    let loaded = load(&lake, "orders").unwrap();
+    assert_eq!(rows(&loaded), owned(&[(0, 0, "a"), (0, 1, "b")]));
+}
+
+#[test]
+fn a_table_follows_a_topic_that_grows_and_has_what_is_to_be_removed() {
+    let mut orders = topic(1, "orders", 1);
+    let world = World::new(std::slice::from_ref(&orders));
+    let lake = world.lake(std::slice::from_ref(&orders));
+    world.append(&orders, 0, &["a"]);
+    load(&lake, "orders").unwrap();
+    orders.partitions = 2;
+    world.store.add_topic(spec(&orders));
+    lake.add_topic(orders.clone());
+    world.append(&orders, 1, &["b", "c"]);
+    block_on(lake.commit_below(orders.id, &[(0, 1), (1, 1)])).unwrap();
+    let second = world.store.partition(orders.id, 1).unwrap();
+    second.advance_log_start(2).unwrap().wait().unwrap();
+    let loaded = load(&lake, "orders").unwrap();
+    assert_eq!(rows(&loaded), owned(&[(0, 0, "a"), (1, 0, "b"), (1, 1, "c")]));
+}
