@@ -23,7 +23,7 @@ pub fn start(
     address: Option<&str>,
 ) -> (Guarded, String) {
     prepare(data, options, address);
-    launch(data, log, "-Xmx512m")
+    launch(data, log, &[SMALL_COLLECTOR, "-Xms128m", "-Xmx512m"])
 }
 
 /// Writes the configuration and formats the data folder, unless that has been done.
@@ -36,14 +36,14 @@ pub fn prepare(data: &Path, options: &[(String, String)], address: Option<&str>)
     }
 }
 
-/// Starts Kafka on a prepared data folder with the given heap option, and waits until it answers.
-pub fn launch(data: &Path, log: &Path, heap: &str) -> (Guarded, String) {
+/// Starts Kafka on a prepared data folder in a JVM with these options, and waits until it answers.
+pub fn launch(data: &Path, log: &Path, jvm_options: &[&str]) -> (Guarded, String) {
     let properties = data.join("server.properties");
     let text = std::fs::read_to_string(&properties).unwrap();
     let address =
         text.lines().find_map(|line| line.strip_prefix("# address ")).unwrap().to_string();
-    let mut command = java();
-    command.args(["-Xms128m", heap, "kafka.Kafka"]).arg(&properties);
+    let mut command = jvm(jvm_options);
+    command.arg("kafka.Kafka").arg(&properties);
     let mut process = Guarded::start(&mut command, log);
     wait_for("Apache Kafka to answer", Duration::from_secs(60), || {
         if let Some(status) = process.ended() {
@@ -54,14 +54,21 @@ pub fn launch(data: &Path, log: &Path, heap: &str) -> (Guarded, String) {
     (process, address)
 }
 
-/// A JVM with Kafka's jars and the driver on its class path.
+/// The collector that costs least where the heap is small and soon gone.
+const SMALL_COLLECTOR: &str = "-XX:+UseSerialGC";
+
+/// A JVM for a tool, with Kafka's jars and the driver on its class path.
 pub fn java() -> Command {
+    jvm(&[SMALL_COLLECTOR])
+}
+
+fn jvm(options: &[&str]) -> Command {
     let folder = installed("java");
     let mut class_path = OsString::from(folder.join("lib/*"));
     class_path.push(":");
     class_path.push(folder.join("classes"));
     let mut command = Command::new("java");
-    command.args(["-XX:+UseSerialGC", "-Xshare:auto", "-cp"]).arg(class_path);
+    command.args(options).args(["-Xshare:auto", "-cp"]).arg(class_path);
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     command
 }

@@ -5,8 +5,8 @@ use crate::checkout::Checkout;
 use crate::process::run;
 use crate::{doctor, install};
 
-/// Builds both, installs Kafka, prints the table. `short` takes about five minutes.
-pub fn run_bench(checkout: &Checkout, short: bool) -> Result<(), String> {
+/// Builds both, installs Kafka, and runs the driver, which reads `arguments` and prints the tables.
+pub fn run_bench(checkout: &Checkout, arguments: &[String]) -> Result<(), String> {
     doctor::require()?;
     let variables = install::all(checkout, install::CLIENTS)?;
     run(checkout.cargo().args(["build", "--release", "--package", "strom"]))?;
@@ -14,8 +14,5 @@ pub fn run_bench(checkout: &Checkout, short: bool) -> Result<(), String> {
     let mut driver = checkout.cargo();
     driver.args(["run", "--package", "strom-integration-tests", "--bin", "bench"]);
     driver.envs(variables).env("STROM_BIN", checkout.target.join("release/strom"));
-    if short {
-        driver.args(["--", "--short"]);
-    }
-    run(&mut driver)
+    run(driver.arg("--").args(arguments))
 }

@@ -40,9 +40,9 @@ enum Task {
     },
     /// Compares the release broker with Apache Kafka on this machine
     Bench {
-        /// Three smaller runs per case instead of five: about five minutes
-        #[arg(long)]
-        short: bool,
+        /// [--short] [--runs N] [--only PART]: --short takes about five minutes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Format, lints, licences, documentation, then all tests
     Ci,
@@ -76,7 +76,7 @@ fn run(task: Task) -> Result<(), String> {
     let checkout = Checkout::find()?;
     match task {
         Task::Test { against, only } => test::run_tests(&checkout, against, only.as_deref()),
-        Task::Bench { short } => bench::run_bench(&checkout, short),
+        Task::Bench { arguments } => bench::run_bench(&checkout, &arguments),
         Task::Ci => ci::run_all(&checkout),
         Task::Doctor => {
             let problems = doctor::problems(|found| println!("ok: {found}"));

@@ -1,4 +1,4 @@
-//! The loads, driven by librdkafka: six partitions, acks=all, linger 5 ms, batches of 64 KiB.
+//! The loads at full rate, driven by librdkafka: acks=all, linger 5 ms, batches of 64 KiB.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,10 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-const PARTITIONS: i32 = 6;
 /// A load that stands still for this long has failed.
-const STALL: Duration = Duration::from_secs(30);
+const STALL: Duration = Duration::from_secs(60);
+/// Different values of a case: enough that compression sees what JSON is like.
+const VALUES: u64 = 997;
 
 /// What is produced.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,17 +23,18 @@ pub enum Case {
     Small,
     /// 1 KiB, uncompressed.
     Large,
+    /// 200 bytes of JSON, LZ4.
+    SmallJsonLz4,
     /// 1 KB of JSON, LZ4.
     JsonLz4,
 }
 
 impl Case {
-    pub const ALL: [Case; 3] = [Case::Small, Case::Large, Case::JsonLz4];
-
     pub fn name(self) -> &'static str {
         match self {
             Case::Small => "100 B uncompressed",
             Case::Large => "1 KiB uncompressed",
+            Case::SmallJsonLz4 => "200 B JSON LZ4",
             Case::JsonLz4 => "1 KB JSON LZ4",
         }
     }
@@ -41,25 +43,39 @@ impl Case {
         match self {
             Case::Small => 100,
             Case::Large => 1024,
+            Case::SmallJsonLz4 => 200,
             Case::JsonLz4 => 1000,
         }
     }
 
     fn codec(self) -> &'static str {
-        match self {
-            Case::Small | Case::Large => "none",
-            Case::JsonLz4 => "lz4",
-        }
+        if self.is_json() { "lz4" } else { "none" }
     }
 
-    /// Enough different values that compression sees what JSON is like, not one repeated record.
-    fn values(self) -> Vec<Vec<u8>> {
+    fn is_json(self) -> bool {
+        matches!(self, Case::SmallJsonLz4 | Case::JsonLz4)
+    }
+
+    pub fn values(self) -> Vec<Vec<u8>> {
         let length = usize::try_from(self.record_bytes()).unwrap();
-        (0..997u64)
-            .map(
-                |seed| if self == Case::JsonLz4 { json(seed, length) } else { noise(seed, length) },
-            )
-            .collect()
+        let value = |seed| if self.is_json() { json(seed, length) } else { noise(seed, length) };
+        (0..VALUES).map(value).collect()
+    }
+}
+
+/// How records are spread: over how many partitions, and how many follow each other in one.
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub partitions: i32,
+    pub run: u64,
+}
+
+impl Spread {
+    /// Runs of records per partition fill batches, as librdkafka's sticky partitioner does.
+    pub const USUAL: Spread = Spread { partitions: 6, run: 500 };
+
+    fn partition(self, index: u64) -> i32 {
+        i32::try_from(index / self.run % u64::from(self.partitions.unsigned_abs())).unwrap()
     }
 }
 
@@ -101,8 +117,8 @@ fn admin(bootstrap: &str) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap()
 }
 
-pub fn create(bootstrap: &str, topic: &str) {
-    let new = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
+pub fn create(bootstrap: &str, topic: &str, partitions: i32) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let results = block_on(admin(bootstrap).create_topics([&new], &AdminOptions::new())).unwrap();
     results.into_iter().for_each(|result| assert!(result.is_ok(), "{result:?}"));
 }
@@ -127,7 +143,7 @@ impl ProducerContext for MustSucceed {
     }
 }
 
-pub fn produce(bootstrap: &str, topic: &str, case: Case, count: u64) {
+pub fn produce(bootstrap: &str, topic: &str, case: Case, (count, spread): (u64, Spread)) {
     let producer: ThreadedProducer<MustSucceed> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("acks", "all")
@@ -139,9 +155,8 @@ pub fn produce(bootstrap: &str, topic: &str, case: Case, count: u64) {
         .unwrap();
     let values = case.values();
     for index in 0..count {
-        let value = &values[usize::try_from(index).unwrap() % values.len()];
-        // Runs of records per partition fill batches, as librdkafka's sticky partitioner does.
-        let partition = i32::try_from(index / 500 % u64::from(PARTITIONS.unsigned_abs())).unwrap();
+        let value = &values[usize::try_from(index % VALUES).unwrap()];
+        let partition = spread.partition(index);
         let mut record = BaseRecord::<(), [u8]>::to(topic).payload(value).partition(partition);
         loop {
             match producer.send(record) {
@@ -157,18 +172,10 @@ pub fn produce(bootstrap: &str, topic: &str, case: Case, count: u64) {
     producer.flush(Duration::from_secs(120)).unwrap();
 }
 
-pub fn consume(bootstrap: &str, topic: &str, count: u64) {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", "bench")
-        .set("enable.auto.commit", "false")
-        .set("check.crcs", "false")
-        .set("fetch.message.max.bytes", "1048576")
-        .set("queued.min.messages", "1000000")
-        .create()
-        .unwrap();
+pub fn consume(bootstrap: &str, topic: &str, count: u64, partitions: i32) {
+    let consumer = consumer(bootstrap);
     let mut assignment = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
+    for partition in 0..partitions {
         assignment.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&assignment).unwrap();
@@ -185,4 +192,16 @@ pub fn consume(bootstrap: &str, topic: &str, count: u64) {
             None => assert!(progress.elapsed() < STALL, "{read} of {count} records, then nothing"),
         }
     }
+}
+
+pub fn consumer(bootstrap: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "bench")
+        .set("enable.auto.commit", "false")
+        .set("check.crcs", "false")
+        .set("fetch.message.max.bytes", "1048576")
+        .set("queued.min.messages", "1000000")
+        .create()
+        .unwrap()
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: Strom and Apache Kafka side by side, driven over their addresses by
-//! librdkafka, measured over their process ids.
+//! librdkafka and Apache's perf tools, measured over their process ids.
 //!
 //! Both run at once but only one is under load at a time, in alternation, so that drift of the
 //! machine hits both alike. Printed are medians and ranges, CPU of broker and client, and ratios;
@@ -7,99 +7,135 @@
 #![allow(clippy::print_stdout, reason = "a command for people")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark ends at the first fault")]
 
+mod footprint;
+mod history;
+mod latency;
 mod load;
 mod peer;
 mod report;
+mod throughput;
 
-use std::time::Duration;
-
-use load::Case;
 use peer::Peer;
-use report::Row;
 
 /// Kafka's JIT needs a few gigabytes before its figures settle; both sides get the same.
 const WARM_BYTES: u64 = 1_500_000_000;
+const PARTS: [&str; 7] =
+    ["start", "throughput", "latency", "fsync", "partitions", "history", "restarts"];
+const USAGE: &str = "use [--short] [--runs N] [--only start|throughput|latency|fsync|partitions|\
+                     history|restarts]";
 
-/// Runs per case: `--short` takes about five minutes.
+/// What is run: `--short` takes about five minutes.
 struct Plan {
     runs: usize,
     bytes: u64,
     warm_bytes: u64,
+    /// Of one run of single records.
+    seconds: u64,
+    is_short: bool,
+    only: Option<String>,
 }
 
 impl Plan {
-    fn from_arguments() -> Result<Plan, String> {
-        let full = Plan { runs: 5, bytes: 1_000_000_000, warm_bytes: 2 * WARM_BYTES };
-        let short = Plan { runs: 3, bytes: 400_000_000, warm_bytes: WARM_BYTES };
-        match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-            [] => Ok(full),
-            [flag] if flag == "--short" => Ok(short),
-            other => Err(format!("unknown arguments {other:?}; use none or --short")),
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+        let mut plan = Plan {
+            runs: 5,
+            bytes: 1_000_000_000,
+            warm_bytes: 2 * WARM_BYTES,
+            seconds: 15,
+            is_short: false,
+            only: None,
+        };
+        let mut runs = None;
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--short" => {
+                    let only = plan.only.take();
+                    plan = Plan {
+                        runs: 3,
+                        bytes: 400_000_000,
+                        warm_bytes: WARM_BYTES,
+                        seconds: 5,
+                        is_short: true,
+                        only,
+                    };
+                }
+                "--runs" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    let number = number.filter(|number: &usize| *number > 0);
+                    runs = Some(number.ok_or(format!("--runs needs a number; {USAGE}"))?);
+                }
+                "--only" => {
+                    let part = arguments.next().unwrap_or_default();
+                    if !PARTS.contains(&part.as_str()) {
+                        return Err(format!("there is no part {part:?}; {USAGE}"));
+                    }
+                    plan.only = Some(part);
+                }
+                other => return Err(format!("unknown argument {other:?}; {USAGE}")),
+            }
+        }
+        plan.runs = runs.unwrap_or(plan.runs);
+        Ok(plan)
+    }
+
+    /// Whether a part is to be run; the short form leaves out what takes long or says little.
+    fn has(&self, part: &str) -> bool {
+        match &self.only {
+            Some(only) => only == part,
+            None => !self.is_short || ["start", "throughput", "latency"].contains(&part),
         }
     }
 }
 
 fn main() {
-    let plan = match Plan::from_arguments() {
-        Ok(plan) => plan,
+    match Plan::parse(std::env::args().skip(1)) {
+        Ok(plan) => run(&plan),
         Err(message) => {
             println!("{message}");
             std::process::exit(2);
         }
-    };
-    report::print_machine(plan.runs, plan.bytes);
-    start_up(plan.runs);
-    let peers = [Peer::strom(), Peer::kafka()];
-    for peer in &peers {
-        peer.warm(plan.warm_bytes);
-    }
-    report::print_header();
-    for case in Case::ALL {
-        let mut produce = [Vec::new(), Vec::new()];
-        let mut consume = [Vec::new(), Vec::new()];
-        for run in 0..plan.runs {
-            for turn in 0..peers.len() {
-                // The order changes from run to run.
-                let side = (turn + run) % peers.len();
-                let (produced, consumed) = peers[side].run(case, plan.bytes);
-                produce[side].push(produced);
-                consume[side].push(consumed);
-            }
-        }
-        report::print_rows(&format!("produce {}", case.name()), &Row::of(&produce));
-        report::print_rows(&format!("consume {}", case.name()), &Row::of(&consume));
-    }
-    std::thread::sleep(Duration::from_secs(2));
-    println!();
-    for peer in &peers {
-        println!("{:<6} resident after load: {:>6.0} MB", peer.name(), peer.resident_mb());
     }
 }
 
-/// Process start to first answer, and what is resident two seconds later.
-fn start_up(runs: usize) {
-    println!(
-        "\n{:<34} {:>12} {:>14} {:>14}",
-        "start to first Metadata", "ms", "CPU-s", "resident MB"
-    );
-    for start in [Peer::strom as fn() -> Peer, Peer::kafka] {
-        let mut ready = Vec::new();
-        let mut cpu = Vec::new();
-        let mut resident = Vec::new();
-        let mut name = "";
-        for _ in 0..runs {
-            let peer = start();
-            name = peer.name();
-            ready.push(peer.ready.as_secs_f64() * 1000.0);
-            std::thread::sleep(Duration::from_secs(2));
-            cpu.push(peer.cpu_seconds());
-            resident.push(peer.resident_mb());
-        }
-        println!(
-            "{name:<34} {:>12.0} {:>14.2} {:>14.0}",
-            report::median(&ready),
-            report::median(&cpu),
-            report::median(&resident)
-        );
+fn run(plan: &Plan) {
+    report::print_machine(plan.runs, plan.bytes);
+    if plan.has("start") {
+        footprint::start_up(plan.runs);
     }
+    if ["throughput", "latency", "partitions"].iter().any(|part| plan.has(part)) {
+        like_for_like(plan);
+    }
+    if plan.has("fsync") {
+        let synced = [("flush.policy", "sync"), ("table.datalake.enabled", "false")];
+        let peers = [Peer::strom(&synced), Peer::kafka(&[("log.flush.interval.messages", "1")])];
+        peers.iter().for_each(|peer| peer.warm(plan.warm_bytes / 10));
+        let title = "\n5 000 records/s of 1 KiB, linger 0, fsync before every acknowledgement";
+        latency::compare(title, "0", &peers, (plan.runs, plan.seconds));
+        throughput::compare_synced(&peers, plan.runs, plan.bytes / 4);
+    }
+    if plan.has("history") {
+        history::compare(plan.runs, plan.bytes);
+    }
+    if plan.has("restarts") {
+        history::restarts(plan.bytes);
+    }
+}
+
+/// The cases in which both make the same promise, on one pair of warm brokers.
+fn like_for_like(plan: &Plan) {
+    let peers = Peer::both();
+    peers.iter().for_each(|peer| peer.warm(plan.warm_bytes));
+    if plan.has("throughput") {
+        throughput::compare(&peers, plan.runs, plan.bytes);
+    }
+    if plan.has("latency") {
+        for linger in ["0", "5"] {
+            let title = format!("\n5 000 records/s of 1 KiB, linger {linger}");
+            latency::compare(&title, linger, &peers, (plan.runs, plan.seconds));
+        }
+    }
+    if plan.has("partitions") {
+        throughput::compare_many_partitions(&peers, plan.runs, plan.bytes / 4);
+    }
+    footprint::at_rest(&peers);
 }

@@ -4,7 +4,7 @@ use crate::peer::Sample;
 
 /// A figure over several runs.
 #[derive(Clone, Copy)]
-pub struct Spread {
+pub struct Figure {
     median: f64,
     low: f64,
     high: f64,
@@ -12,9 +12,9 @@ pub struct Spread {
 
 /// One broker's line.
 pub struct Row {
-    speed: Spread,
-    broker: Spread,
-    client: Spread,
+    speed: Figure,
+    broker: Figure,
+    client: Figure,
 }
 
 impl Row {
@@ -35,15 +35,17 @@ pub fn median(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-fn spread(values: impl Iterator<Item = f64>) -> Spread {
+/// Median and range.
+pub fn spread(values: impl Iterator<Item = f64>) -> Figure {
     let values: Vec<f64> = values.collect();
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Spread { median: median(&values), low, high }
+    Figure { median: median(&values), low, high }
 }
 
-impl Spread {
-    fn text(self, digits: usize) -> String {
+impl Figure {
+    /// As `median (low-high)`.
+    pub fn text(self, digits: usize) -> String {
         format!("{:.digits$} ({:.digits$}-{:.digits$})", self.median, self.low, self.high)
     }
 }
@@ -53,15 +55,16 @@ pub fn print_machine(runs: usize, bytes: u64) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
         "{cores} cores, client on the same machine; {runs} runs of {} MB per case, alternating; \
-         6 partitions, acks=all, linger 5 ms, 64 KiB batches, no fsync (flush.policy=os), lake off",
+         6 partitions, acks=all, linger 5 ms, 64 KiB batches, no fsync (flush.policy=os), lake off, \
+         unless a line says otherwise",
         bytes / 1_000_000
     );
 }
 
-/// The head of the table.
+/// The head of a table of throughput.
 pub fn print_header() {
     println!(
-        "\n{:<34} {:<6} {:>18} {:>22} {:>22}  bottleneck",
+        "\n{:<40} {:<6} {:>18} {:>22} {:>22}  bottleneck",
         "case", "", "MB/s", "broker CPU-s/GB", "client CPU-s/GB"
     );
 }
@@ -70,7 +73,7 @@ pub fn print_header() {
 pub fn print_rows(case: &str, rows: &[Row; 2]) {
     for (name, row) in ["strom", "kafka"].iter().zip(rows) {
         println!(
-            "{case:<34} {name:<6} {:>18} {:>22} {:>22}  {}",
+            "{case:<40} {name:<6} {:>18} {:>22} {:>22}  {}",
             row.speed.text(0),
             row.broker.text(2),
             row.client.text(2),
@@ -79,7 +82,7 @@ pub fn print_rows(case: &str, rows: &[Row; 2]) {
     }
     let [strom, kafka] = rows;
     println!(
-        "{:<34} ratio  {:>18.2} {:>22.2}",
+        "{:<40} ratio  {:>18.2} {:>22.2}",
         "",
         strom.speed.median / kafka.speed.median,
         strom.broker.median / kafka.broker.median
