@@ -44,7 +44,7 @@ impl Cli {
     pub fn load(&self) -> Result<Loaded, ConfigErrors> {
         let environment = std::env::vars_os()
             .map(|(name, value)| (lossy(&name), lossy(&value)))
-            .filter(|(name, _)| name.starts_with("STROM_"))
+            .filter(|(name, _)| name.starts_with("STROM_") || name.starts_with("AWS_"))
             .collect();
         let file = self.config.as_deref().map(read).transpose()?;
         let sources = Sources { flags: self.set.clone(), environment, file };

@@ -37,6 +37,8 @@ use bind::Sockets;
 const REQUEST_MEMORY_SHARE: usize = 4;
 const REPLY_MEMORY_SHARE: usize = 4;
 const TAIL_MEMORY_SHARE: usize = 4;
+/// Below data.dir: data files on their way to a bucket.
+const SPOOL: &str = "tmp/lake";
 /// A background task that failed rests this long before it begins anew.
 const BEGIN_ANEW_REST: Duration = Duration::from_secs(1);
 /// A second Ctrl-C ends the process with the shell's code for SIGINT.
@@ -206,9 +208,11 @@ fn store_options(config: &Config) -> StoreOptions {
 
 /// The lake must not hold a small journal full: it commits well before its budget is used up.
 fn lake_options(config: &Config) -> LakeOptions {
-    let defaults = LakeOptions::new(&config.lake.warehouse);
+    let spool = config.data_dir.join(SPOOL);
+    let defaults = LakeOptions::new(config.lake.warehouse.clone(), spool);
     let journal = config.journal_retention_bytes;
     LakeOptions {
+        s3: config.lake.s3.clone(),
         namespace: config.lake.namespace.clone(),
         journal_pressure_bytes: defaults.journal_pressure_bytes.min(journal / 4),
         commit_bytes: defaults.commit_bytes.min(journal / 8),

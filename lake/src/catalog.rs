@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use crate::commit::{self, Committed};
 use crate::lake::Shared;
 use crate::table::Table;
-use crate::{LakeError, files};
+use crate::{LakeError, Warehouse};
 
 /// Seconds after which a client should try again what could not be served.
 const RETRY_AFTER_SECONDS: u64 = 1;
@@ -164,7 +164,7 @@ impl Catalog {
     pub fn namespace(&self, levels: &[String]) -> Result<NamespaceResponse, CatalogError> {
         self.check_namespace(levels)?;
         let options = &self.shared.options;
-        let location = files::location_of(&options.warehouse.join(&options.namespace));
+        let location = format!("{}/{}", self.shared.warehouse.root(), options.namespace);
         Ok(NamespaceResponse {
             namespace: NamespaceIdent::new(options.namespace.clone()),
             properties: HashMap::from([("location".to_string(), location)]),
@@ -226,10 +226,15 @@ impl Catalog {
     async fn freshen(&self, table: &Arc<Table>) -> Result<(), String> {
         let options = &self.shared.options;
         let now_ms = (options.clock)();
-        if let Some(failure) = &table.state().failure
-            && now_ms < failure.retry_at_ms
-        {
-            return Err(format!("its last commit failed: {}", failure.reason));
+        if let Some(failure) = &table.state().failure {
+            // A bucket that is back serves every table at once, whenever each had failed.
+            let waits = match failure.is_outage {
+                true => self.shared.warehouse.outage(&table.identity.location).is_some(),
+                false => now_ms < failure.retry_at_ms,
+            };
+            if waits {
+                return Err(format!("its last commit failed: {}", failure.reason));
+            }
         }
         let timeout = table.topic.read_flush_timeout.unwrap_or(options.read_flush_timeout);
         let (sender, receiver) = oneshot::channel();
@@ -264,7 +269,7 @@ impl Catalog {
             }
             return Err(not_fresh(table, stale));
         };
-        Ok(describe(&committed, stale.is_none()))
+        Ok(describe(&self.shared.warehouse, &committed, stale.is_none()))
     }
 
     fn find(&self, levels: &[String], name: &str) -> Result<Arc<Table>, CatalogError> {
@@ -286,18 +291,16 @@ impl Catalog {
     }
 }
 
-fn describe(committed: &Committed, is_fresh: bool) -> LoadedTable {
+fn describe(warehouse: &Warehouse, committed: &Committed, is_fresh: bool) -> LoadedTable {
     let pointer = &committed.pointer;
     let offsets = pointer.reached.iter().map(|reached| reached.next_offset).enumerate();
+    let mut config = warehouse.vended(&pointer.location);
+    config.insert("strom.fresh".to_string(), is_fresh.to_string());
+    config.insert(commit::OFFSETS.to_string(), commit::offsets_json(offsets));
     LoadedTable {
         metadata_location: pointer.metadata_location.clone(),
         metadata: Arc::clone(&committed.metadata),
-        config: BTreeMap::from([
-            ("strom.fresh".to_string(), is_fresh.to_string()),
-            (commit::OFFSETS.to_string(), commit::offsets_json(offsets)),
-            // DuckDB 1.5 refuses a table whose config has any key but no region.
-            ("client.region".to_string(), "local".to_string()),
-        ]),
+        config,
         version: format!("{}-{}-{is_fresh}", pointer.table_uuid.simple(), pointer.commit),
     }
 }

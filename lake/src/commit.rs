@@ -20,10 +20,10 @@ use iceberg::{TableRequirement, TableUpdate};
 use strom_protocol::TopicId;
 use uuid::Uuid;
 
+use crate::columns;
 use crate::manifest::{self, ManifestContext, NewFile};
 use crate::parquet::DataFile;
 use crate::pointer::{Pointer, Reached};
-use crate::{columns, files};
 
 /// Snapshots younger than this are all kept, up to [`RECENT_SNAPSHOTS`].
 const RECENT_MS: i64 = 15 * 60 * 1000;
@@ -365,7 +365,7 @@ fn data_file(file: &DataFile) -> iceberg::Result<iceberg::spec::DataFile> {
     );
     DataFileBuilder::default()
         .content(DataContentType::Data)
-        .file_path(files::location_of(&file.path))
+        .file_path(file.location.clone())
         .file_format(DataFileFormat::Parquet)
         .record_count(rows)
         .file_size_in_bytes(file.bytes)

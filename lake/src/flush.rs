@@ -23,7 +23,7 @@ use crate::parquet::{self, FileNames};
 use crate::pointer::{Pointer, Reached};
 use crate::table::Table;
 use crate::tailer::{self, PartitionRange, Pulled};
-use crate::{LakeError, files, maintenance, manifest};
+use crate::{LakeError, Warehouse, maintenance, manifest};
 
 /// The gaps between a commit's steps, where a crash may fall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     if table.is_closing() || partitions.is_empty() {
         return Err(table.closing());
     }
-    let base = base(table)?;
+    let base = base(&shared.warehouse, table)?;
     // Before the offsets are looked at: what is acknowledged by now is below them.
     let cut_ms = (shared.options.clock)();
     let (ranges, reached) = capture(base.as_ref(), &partitions);
@@ -65,10 +65,8 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     }
     shared.sync_journal()?;
     let commit = base.as_ref().map_or(0, |base| base.pointer.commit) + 1;
-    let data = table.directory.join("data");
-    files::create_dir_synced(&data)?;
-    let names = FileNames::new(&data, commit);
-    let pulled = tailer::pull(table, &ranges, names, shared.options.file_bytes)?;
+    let names = FileNames::new(table.data(), commit);
+    let pulled = tailer::pull(shared, table, &ranges, names)?;
     let result = commit_files(shared, table, base.as_ref(), &pulled, reached);
     match result {
         Ok(()) => {
@@ -83,7 +81,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
             // After a failed storage or a fault, what the pointer says is not known here:
             // opening the table again decides.
             if !matches!(error, LakeError::Storage(_) | LakeError::Fault(_)) {
-                parquet::discard(&pulled.files);
+                parquet::discard(&shared.warehouse, &pulled.files);
             }
             Err(error)
         }
@@ -123,12 +121,12 @@ fn commit_files(
     pulled: &Pulled,
     reached: Vec<Reached>,
 ) -> Result<(), LakeError> {
-    if !pulled.files.is_empty() {
-        files::sync_dir(&table.directory.join("data"))?;
-    }
+    let staged: Vec<(&Path, &str)> =
+        pulled.files.iter().map(|file| (file.path.as_path(), file.location.as_str())).collect();
+    shared.warehouse.deliver(&staged)?;
     shared.fault(Step::DataFilesWritten, Step::name)?;
     let merge = match base {
-        Some(base) if !pulled.files.is_empty() => load_merge(table, base)?,
+        Some(base) if !pulled.files.is_empty() => load_merge(&shared.warehouse, table, base)?,
         _ => Merge::default(),
     };
     let epoch = reached.iter().map(|reached| reached.leader_epoch).max().unwrap_or(0);
@@ -148,14 +146,7 @@ fn commit_files(
         },
     };
     let plan = commit::plan(input).map_err(table.metadata_error("plan a commit"))?;
-    let metadata = table.directory.join("metadata");
-    files::create_dir_synced(&metadata)?;
-    for file in &plan.files {
-        files::write_synced(files::path_of(&file.location), &file.bytes)?;
-    }
-    if !plan.files.is_empty() {
-        files::sync_dir(&metadata)?;
-    }
+    shared.warehouse.write_all(&plan.files)?;
     shared.fault(Step::MetadataWritten, Step::name)?;
     move_pointer(shared, table, base, &plan)?;
     shared.fault(Step::PointerMoved, Step::name)?;
@@ -207,14 +198,14 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
         state.totals.skipped_offsets += pulled.skipped_offsets;
     }
     for location in &plan.expired_metadata {
-        maintenance::remove_quietly(files::path_of(location));
+        maintenance::remove_quietly(&shared.warehouse, location);
     }
-    maintenance::trim(table, now_ms);
+    maintenance::trim(&shared.warehouse, table, now_ms);
 }
 
 /// What the table is now: from memory, or, the first time, from the pointer and its files.
 /// The first time also removes what a commit that never was has left.
-fn base(table: &Table) -> Result<Option<Committed>, LakeError> {
+fn base(warehouse: &Warehouse, table: &Table) -> Result<Option<Committed>, LakeError> {
     let (pointer, committed) = {
         let state = table.state();
         (state.pointer.clone(), state.committed.clone())
@@ -223,48 +214,44 @@ fn base(table: &Table) -> Result<Option<Committed>, LakeError> {
         return Ok(committed);
     }
     let commit = pointer.as_ref().map_or(0, |pointer| pointer.commit);
-    maintenance::remove_uncommitted(&table.directory, commit)?;
+    maintenance::remove_uncommitted(warehouse, table, commit)?;
     let Some(pointer) = pointer else { return Ok(None) };
-    let committed = load(table, pointer)?;
+    let committed = load(warehouse, table, pointer)?;
     table.state().committed = Some(committed.clone());
     Ok(Some(committed))
 }
 
-fn load(table: &Table, pointer: Pointer) -> Result<Committed, LakeError> {
+fn load(warehouse: &Warehouse, table: &Table, pointer: Pointer) -> Result<Committed, LakeError> {
     let invalid = |reason: String| LakeError::Metadata {
         action: "open metadata",
         table: table.identity.table.clone(),
         reason,
     };
-    let path = files::path_of(&pointer.metadata_location);
-    let metadata: TableMetadata = serde_json::from_slice(&files::read(path)?)
-        .map_err(|e| invalid(format!("{}: {e}", path.display())))?;
+    let location = &pointer.metadata_location;
+    let metadata: TableMetadata = serde_json::from_slice(&warehouse.read(location)?)
+        .map_err(|e| invalid(format!("{location}: {e}")))?;
     if metadata.current_snapshot_id() != pointer.snapshot_id {
         return Err(invalid(format!(
-            "{} has snapshot {:?}, but the marker belongs to {:?}",
-            path.display(),
+            "{location} has snapshot {:?}, but the marker belongs to {:?}",
             metadata.current_snapshot_id(),
             pointer.snapshot_id
         )));
     }
     let manifests = match metadata.current_snapshot() {
         None => Vec::new(),
-        Some(snapshot) => read_list(table, files::path_of(snapshot.manifest_list()))?,
+        Some(snapshot) => manifest::decode_list(&warehouse.read(snapshot.manifest_list())?)
+            .map_err(table.metadata_error("read a manifest list"))?,
     };
     Ok(Committed { pointer, metadata: Arc::new(metadata), manifests: Arc::new(manifests) })
 }
 
-fn read_list(table: &Table, path: &Path) -> Result<Vec<iceberg::spec::ManifestFile>, LakeError> {
-    manifest::decode_list(&files::read(path)?).map_err(table.metadata_error("read a manifest list"))
-}
-
-fn load_merge(table: &Table, base: &Committed) -> Result<Merge, LakeError> {
+fn load_merge(warehouse: &Warehouse, table: &Table, base: &Committed) -> Result<Merge, LakeError> {
     let positions = manifest::to_merge(&base.manifests);
     let mut entries = Vec::new();
     for &position in &positions {
         let manifest = &base.manifests[position];
-        let bytes = files::read(files::path_of(&manifest.manifest_path))?;
-        let read = manifest::decode_entries(manifest, bytes.into());
+        let bytes = warehouse.read(&manifest.manifest_path)?;
+        let read = manifest::decode_entries(manifest, bytes);
         entries.extend(read.map_err(table.metadata_error("read a manifest"))?);
     }
     Ok(Merge { positions, entries })

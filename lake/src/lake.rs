@@ -1,6 +1,7 @@
 //! The lake itself: the registry of topics' tables, and its start and end.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,6 +15,7 @@ use crate::flush::Step;
 use crate::pointer::{self, Pointer};
 use crate::scheduler::{self, Queue};
 use crate::table::{LakeStatus, Table, TableState, TableStatus, Totals};
+use crate::warehouse::{Root, Warehouse};
 use crate::{LakeError, LakeOptions, LakeTopic, files, names};
 
 /// A test's hook: stops a flush at a step as a crash would, if it returns true.
@@ -23,6 +25,7 @@ pub(crate) type FaultHook = Arc<dyn Fn(Step) -> bool + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
     pub(crate) options: LakeOptions,
+    pub(crate) warehouse: Warehouse,
     pub(crate) queue: Queue,
     registry: Mutex<Registry>,
     fault: Option<FaultHook>,
@@ -99,18 +102,18 @@ impl Shared {
         let options = &self.options;
         let pointer = self.stored_pointer_of(name).filter(|p| p.belongs_to(topic.id));
         // A table stays where it is when the warehouse's option changes.
-        let directory = match &pointer {
-            Some(pointer) => files::path_of(&pointer.location).to_path_buf(),
-            None => names::directory_of(&options.warehouse, &options.namespace, name, topic.id),
+        let location = match &pointer {
+            Some(pointer) => pointer.location.clone(),
+            None => names::location_of(self.warehouse.root(), &options.namespace, name, topic.id),
         };
         let identity = TableIdentity {
             namespace: options.namespace.clone(),
             table: name.to_string(),
             topic_id: topic.id,
             topic: topic.name.clone(),
-            location: files::location_of(&directory),
+            location,
         };
-        Table::new(identity, topic, directory, pointer)
+        Table::new(identity, topic, pointer)
     }
 
     fn stored_pointer_of(&self, table: &str) -> Option<Pointer> {
@@ -166,10 +169,16 @@ impl Lake {
         fault: Option<FaultHook>,
     ) -> Result<Arc<Lake>, LakeError> {
         check(&options)?;
-        files::create_dir_synced(&options.warehouse.join(&options.namespace))?;
+        let warehouse =
+            Warehouse::new(options.warehouse.clone(), options.s3.clone(), options.spool.clone());
+        if let Some(root) = warehouse.local_root() {
+            files::create_dir_synced(&root.join(&options.namespace))?;
+        }
+        clear_spool(&options.spool)?;
         let shared = Arc::new(Shared {
             store,
             options,
+            warehouse,
             queue: Queue::default(),
             registry: Mutex::default(),
             fault,
@@ -215,8 +224,8 @@ impl Lake {
         {
             table.close();
             drop_pointer(shared.store.metadata(), &table.identity);
-            let directory = table.directory.clone();
-            shared.queue.purge(Some(table), directory);
+            let location = table.identity.location.clone();
+            shared.queue.purge(Some(table), location);
         }
         shared.elect(&mut registry, name, None);
     }
@@ -265,6 +274,11 @@ impl Lake {
         &self.catalog
     }
 
+    /// Where the tables are.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.shared.warehouse
+    }
+
     /// How every topic's lake is doing.
     pub fn status(&self) -> LakeStatus {
         let mut tables: Vec<TableStatus> =
@@ -285,6 +299,7 @@ impl Lake {
             table.close();
         }
         self.shared.queue.close();
+        self.shared.warehouse.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -316,10 +331,14 @@ pub fn committed_offsets(metadata: &MetadataLog) -> HashMap<TopicId, Vec<(i32, i
 }
 
 fn check(options: &LakeOptions) -> Result<(), LakeError> {
-    if !options.warehouse.is_absolute() {
-        let path = options.warehouse.display();
+    let local = match &options.warehouse {
+        Root::Local(path) => [path, &options.spool],
+        Root::S3 { .. } => [&options.spool; 2],
+    };
+    if let Some(path) = local.into_iter().find(|path| !path.is_absolute()) {
         return Err(LakeError::Options(format!(
-            "the warehouse {path} is not an absolute path; set lake.warehouse to one"
+            "{} is not an absolute path; set lake.warehouse to one",
+            path.display()
         )));
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -342,16 +361,23 @@ fn drop_orphans(shared: &Shared) -> Result<(), LakeError> {
             tracing::info!(table = pointer.table, "dropping the table of a topic that is no more");
             let dropped = shared.store.metadata().apply(vec![Change::Delete { key }]);
             dropped.wait().map_err(|e| LakeError::Storage(e.to_string()))?;
-            shared.queue.purge(None, files::path_of(&pointer.location).to_path_buf());
+            shared.queue.purge(None, pointer.location);
         }
     }
-    let namespace = shared.options.warehouse.join(&shared.options.namespace);
-    for (name, path) in files::list(&namespace)? {
+    let Some(root) = shared.warehouse.local_root() else { return Ok(()) };
+    for (name, path) in files::list(&root.join(&shared.options.namespace))? {
         if names::topic_id_in(&name).is_some_and(|id| !lives(id)) {
-            shared.queue.purge(None, path);
+            shared.queue.purge(None, files::location_of(&path));
         }
     }
     Ok(())
+}
+
+/// Removes what a process that died had encoded and not uploaded.
+fn clear_spool(spool: &Path) -> Result<(), LakeError> {
+    let left = files::list(spool)?.into_iter();
+    left.filter(|(name, _)| name.ends_with(".parquet"))
+        .try_for_each(|(_, path)| files::remove(&path))
 }
 
 /// Removes a table's pointer, if it is that table's. Durable with the next group of changes: a

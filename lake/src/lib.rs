@@ -16,6 +16,7 @@ pub mod columns;
 pub mod convert;
 pub mod parquet;
 pub mod pointer;
+pub mod warehouse;
 
 mod commit;
 mod files;
@@ -34,9 +35,12 @@ use std::time::Duration;
 
 use strom_protocol::TopicId;
 
+use warehouse::{Root, S3Options};
+
 pub use catalog::{Catalog, CatalogError, LoadedTable, Page};
 pub use lake::{Lake, committed_offsets};
 pub use table::{LakeStatus, TableState, TableStatus, Totals};
+pub use warehouse::Warehouse;
 
 /// The wall clock in milliseconds, injected so that tests own it.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -44,8 +48,12 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// How a lake behaves; topics may override what [`LakeTopic`] has.
 #[derive(Clone)]
 pub struct LakeOptions {
-    /// Absolute path of the directory that tables are written to.
-    pub warehouse: PathBuf,
+    /// Where tables are written to.
+    pub warehouse: Root,
+    /// How buckets are reached.
+    pub s3: S3Options,
+    /// A local directory for data files on their way to a bucket; absolute, and nobody else's.
+    pub spool: PathBuf,
     /// The namespace of topics' tables, one level without dots.
     pub namespace: String,
     /// A table is committed once it lags by about this many bytes.
@@ -69,9 +77,11 @@ pub struct LakeOptions {
 
 impl LakeOptions {
     /// The defaults, for a warehouse.
-    pub fn new(warehouse: impl Into<PathBuf>) -> LakeOptions {
+    pub fn new(warehouse: impl Into<Root>, spool: impl Into<PathBuf>) -> LakeOptions {
         LakeOptions {
             warehouse: warehouse.into(),
+            s3: S3Options::default(),
+            spool: spool.into(),
             namespace: "kafka".into(),
             commit_bytes: 64 << 20,
             freshness: Duration::from_secs(600),
@@ -141,6 +151,18 @@ pub enum LakeError {
         /// What the system said.
         source: Arc<std::io::Error>,
     },
+    /// A bucket refused, or did not answer.
+    #[error("cannot {action} {location}: {reason}")]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        location: String,
+        /// What the store said.
+        reason: String,
+        /// What that means.
+        trouble: StoreTrouble,
+    },
     /// A data file could not be encoded.
     #[error("cannot write Parquet file {path}: {reason}")]
     Parquet {
@@ -197,7 +219,43 @@ pub enum LakeError {
     Fault(&'static str),
 }
 
+/// What an error of a bucket means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// There is no such object.
+    Missing,
+    /// There is another object of that name.
+    Exists,
+    /// The bucket as a whole cannot be used now: trying again may help.
+    Unavailable,
+    /// This very request was refused.
+    Other,
+}
+
 impl LakeError {
+    /// Whether what was asked for does not exist.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            LakeError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            LakeError::Store { trouble, .. } => *trouble == StoreTrouble::Missing,
+            _ => false,
+        }
+    }
+
+    /// Whether what was to be created exists.
+    pub fn is_exists(&self) -> bool {
+        match self {
+            LakeError::Io { source, .. } => source.kind() == std::io::ErrorKind::AlreadyExists,
+            LakeError::Store { trouble, .. } => *trouble == StoreTrouble::Exists,
+            _ => false,
+        }
+    }
+
+    /// Whether a bucket as a whole cannot be used, which its outage says better than a table.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, LakeError::Store { trouble: StoreTrouble::Unavailable, .. })
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> LakeError {
         LakeError::Io { action, path: path.to_path_buf(), source: Arc::new(source) }
     }

@@ -7,10 +7,9 @@
 //! are not named like ours are never touched.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 use crate::table::Table;
-use crate::{LakeError, files, manifest, parquet};
+use crate::{LakeError, Warehouse, manifest, parquet};
 
 /// How long an unreferenced file of a former snapshot stays, for queries that still read it.
 const GRACE_MS: i64 = 15 * 60 * 1000;
@@ -18,14 +17,20 @@ const GRACE_MS: i64 = 15 * 60 * 1000;
 const TRIM_EVERY_MS: i64 = 5 * 60 * 1000;
 
 /// Removes the files of commits above `commit`, which never became one.
-pub(crate) fn remove_uncommitted(directory: &Path, commit: u64) -> Result<(), LakeError> {
-    for (kind, number_of) in
-        [("data", parquet::commit_of as fn(&str) -> Option<u64>), ("metadata", metadata_commit)]
-    {
-        for (name, path) in files::list(&directory.join(kind))? {
+pub(crate) fn remove_uncommitted(
+    warehouse: &Warehouse,
+    table: &Table,
+    commit: u64,
+) -> Result<(), LakeError> {
+    // Data files sort by their commits, so a bucket needs to list the newest only.
+    let newer = format!("{commit:08}-zzz");
+    let data = (table.data(), parquet::commit_of as fn(&str) -> Option<u64>, Some(newer.as_str()));
+    for (directory, number_of, after) in [data, (table.metadata(), metadata_commit, None)] {
+        for name in warehouse.list(&directory, after)? {
             if number_of(&name).is_some_and(|number| number > commit) {
-                tracing::info!(path = %path.display(), "removing a file of an unfinished commit");
-                files::remove(&path)?;
+                let location = format!("{directory}/{name}");
+                tracing::info!(location, "removing a file of an unfinished commit");
+                warehouse.delete(&location)?;
             }
         }
     }
@@ -34,7 +39,7 @@ pub(crate) fn remove_uncommitted(directory: &Path, commit: u64) -> Result<(), La
 
 /// Removes metadata files that have been unreferenced for a while. Best effort: a failure is
 /// tried again with a later commit.
-pub(crate) fn trim(table: &Table, now_ms: i64) {
+pub(crate) fn trim(warehouse: &Warehouse, table: &Table, now_ms: i64) {
     let committed = {
         let mut state = table.state();
         if now_ms.saturating_sub(state.last_trim_ms) < TRIM_EVERY_MS {
@@ -44,23 +49,23 @@ pub(crate) fn trim(table: &Table, now_ms: i64) {
         state.committed.clone()
     };
     let Some(committed) = committed else { return };
-    match unreferenced(&table.directory, &committed) {
-        Ok(found) => remove_aged(table, found, now_ms),
+    match unreferenced(warehouse, table, &committed) {
+        Ok(found) => remove_aged(warehouse, table, found, now_ms),
         Err(error) => tracing::warn!(
             table = table.identity.table, %error, "cannot look for unreferenced metadata files"
         ),
     }
 }
 
-fn remove_aged(table: &Table, found: Vec<PathBuf>, now_ms: i64) {
+fn remove_aged(warehouse: &Warehouse, table: &Table, found: Vec<String>, now_ms: i64) {
     let mut seen = std::mem::take(&mut table.state().unreferenced);
     let mut next = std::collections::HashMap::with_capacity(found.len());
-    for path in found {
-        let since = seen.remove(&path).unwrap_or(now_ms);
+    for location in found {
+        let since = seen.remove(&location).unwrap_or(now_ms);
         if now_ms.saturating_sub(since) >= GRACE_MS {
-            remove_quietly(&path);
+            remove_quietly(warehouse, &location);
         } else {
-            next.insert(path, since);
+            next.insert(location, since);
         }
     }
     table.state().unreferenced = next;
@@ -68,9 +73,10 @@ fn remove_aged(table: &Table, found: Vec<PathBuf>, now_ms: i64) {
 
 /// Metadata files of ours that no kept snapshot and no kept metadata file needs.
 fn unreferenced(
-    directory: &Path,
+    warehouse: &Warehouse,
+    table: &Table,
     committed: &crate::commit::Committed,
-) -> Result<Vec<PathBuf>, LakeError> {
+) -> Result<Vec<String>, LakeError> {
     let metadata = &committed.metadata;
     let mut referenced = HashSet::from([name_of(&committed.pointer.metadata_location)]);
     referenced.extend(metadata.metadata_log().iter().map(|log| name_of(&log.metadata_file)));
@@ -78,7 +84,7 @@ fn unreferenced(
     for snapshot in metadata.snapshots() {
         referenced.insert(name_of(snapshot.manifest_list()));
         // A list that cannot be read keeps everything: rather too much than too little.
-        let bytes = files::read(files::path_of(snapshot.manifest_list()))?;
+        let bytes = warehouse.read(snapshot.manifest_list())?;
         let list = manifest::decode_list(&bytes).map_err(|e| LakeError::Metadata {
             action: "read a manifest list",
             table: committed.pointer.table.clone(),
@@ -86,10 +92,12 @@ fn unreferenced(
         })?;
         referenced.extend(list.iter().map(|manifest| name_of(&manifest.manifest_path)));
     }
-    let ours = files::list(&directory.join("metadata"))?
+    let directory = table.metadata();
+    let ours = warehouse
+        .list(&directory, None)?
         .into_iter()
-        .filter(|(name, _)| metadata_commit(name).is_some() && !referenced.contains(name))
-        .map(|(_, path)| path)
+        .filter(|name| metadata_commit(name).is_some() && !referenced.contains(name))
+        .map(|name| format!("{directory}/{name}"))
         .collect();
     Ok(ours)
 }
@@ -113,8 +121,8 @@ fn metadata_commit(name: &str) -> Option<u64> {
 }
 
 /// Removes a file that is only in the way.
-pub(crate) fn remove_quietly(path: &Path) {
-    if let Err(error) = files::remove(path) {
+pub(crate) fn remove_quietly(warehouse: &Warehouse, location: &str) {
+    if let Err(error) = warehouse.delete(location) {
         tracing::warn!(%error, "a file that nothing refers to stays");
     }
 }

@@ -1,7 +1,5 @@
 //! Names: from a topic to its table, and from a table to its files.
 
-use std::path::{Path, PathBuf};
-
 use strom_protocol::TopicId;
 
 /// The table of a topic: lower-cased, since engines fold case, and without dots, which separate
@@ -10,9 +8,9 @@ pub(crate) fn table_of(topic: &str) -> String {
     topic.to_lowercase().replace('.', "_")
 }
 
-/// The directory of a table: one per topic id, so a re-created topic never meets old files.
-pub(crate) fn directory_of(warehouse: &Path, namespace: &str, table: &str, id: TopicId) -> PathBuf {
-    warehouse.join(namespace).join(format!("{table}-{id}"))
+/// The location of a table: one per topic id, so a re-created topic never meets old files.
+pub(crate) fn location_of(root: &str, namespace: &str, table: &str, id: TopicId) -> String {
+    format!("{root}/{namespace}/{table}-{id}")
 }
 
 /// The topic id at the end of a table directory's name; nothing for foreign names.
@@ -39,8 +37,8 @@ mod tests {
     #[test]
     fn directories_carry_the_topic_id() {
         let id = TopicId(Uuid::from_u128(0x1234567890abcdef1122334455667788));
-        let path = directory_of(Path::new("/w"), "kafka", "orders", id);
-        let name = path.file_name().unwrap().to_str().unwrap();
+        let location = location_of("file:///w", "kafka", "orders", id);
+        let name = location.rsplit('/').next().unwrap();
         assert_eq!(topic_id_in(name), Some(id));
         for foreign in ["orders", "", "-EjRWeJCrze8RIjNEVWZ3iA", "xEjRWeJCrze8RIjNEVWZ3iA"] {
             assert_eq!(topic_id_in(foreign), None, "{foreign}");

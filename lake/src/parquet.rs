@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use ::parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use ::parquet::basic::{Compression, ZstdLevel};
@@ -18,7 +18,7 @@ use ::parquet::schema::types::ColumnPath;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::{LakeError, columns, files};
+use crate::{LakeError, Warehouse, columns, files};
 
 /// A row group is closed once it has this many encoded bytes: what a writer holds in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
@@ -46,11 +46,13 @@ impl<T: Copy + Ord> Bounds<T> {
     }
 }
 
-/// A closed, synced data file.
+/// A closed data file; synced, unless it waits in the spool.
 #[derive(Clone, Debug)]
 pub struct DataFile {
-    /// Where it is.
+    /// Where it was written.
     pub path: PathBuf,
+    /// Where readers find it, once it was delivered.
+    pub location: String,
     /// Its rows.
     pub rows: u64,
     /// Its size.
@@ -75,14 +77,23 @@ pub struct DataFile {
 pub struct FileWriter {
     writer: ArrowWriter<File>,
     handle: File,
+    /// Removes the file unless it is closed.
+    unfinished: Unfinished,
     file: DataFile,
     last: Option<(i32, i64)>,
 }
 
 impl FileWriter {
-    /// Creates the file, which must not exist; its directory must.
+    /// Creates a file that stays where it is; it must not exist, its directory must.
     pub fn create(path: PathBuf) -> Result<FileWriter, LakeError> {
+        let location = files::location_of(&path);
+        FileWriter::create_for(path, location)
+    }
+
+    /// Creates the file of `location`, which may be written in the spool first.
+    pub(crate) fn create_for(path: PathBuf, location: String) -> Result<FileWriter, LakeError> {
         let handle = files::create_new(&path)?;
+        let unfinished = Unfinished(Some(path.clone()));
         let second = handle.try_clone().map_err(|e| LakeError::io("open", &path, e))?;
         let options = ArrowWriterOptions::new()
             .with_properties(PROPERTIES.clone())
@@ -91,6 +102,7 @@ impl FileWriter {
             .map_err(|e| LakeError::parquet(&path, e))?;
         let file = DataFile {
             path,
+            location,
             rows: 0,
             bytes: 0,
             column_bytes: HashMap::new(),
@@ -101,7 +113,7 @@ impl FileWriter {
             offset: Bounds::default(),
             timestamp: Bounds::default(),
         };
-        Ok(FileWriter { writer, handle, file, last: None })
+        Ok(FileWriter { writer, handle, unfinished, file, last: None })
     }
 
     /// Appends rows, which must continue the file's order.
@@ -118,20 +130,29 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Where the file is written.
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
     /// Encoded bytes so far.
     pub fn bytes(&self) -> usize {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
 
-    /// Writes the footer and syncs the file; the directory is the caller's to sync.
+    /// Writes the footer and syncs the file, unless it will be uploaded; the directory is the
+    /// caller's to sync.
     pub fn close(mut self) -> Result<DataFile, LakeError> {
         let path = &self.file.path;
         let metadata = self.writer.close().map_err(|e| LakeError::parquet(path, e))?;
-        files::sync_file(&self.handle, path)?;
+        if self.file.location == files::location_of(path) {
+            files::sync_file(&self.handle, path)?;
+        }
         self.file.bytes =
             self.handle.metadata().map_err(|e| LakeError::io("inspect", path, e))?.len();
         self.file.column_bytes = column_bytes(&metadata);
         self.file.split_offsets = split_offsets(&metadata);
+        self.unfinished.0 = None;
         Ok(self.file)
     }
 
@@ -158,17 +179,26 @@ impl FileWriter {
     }
 }
 
-/// Removes what a failed commit left; best effort, since opening the table does it too.
-pub(crate) fn discard(files: &[DataFile]) {
-    for file in files {
-        discard_path(&file.path);
+/// A file that goes when its writer does.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(error) = files::remove(path)
+        {
+            tracing::debug!(%error, "an unfinished data file stays until the next start");
+        }
     }
 }
 
-/// [`discard`] of one file.
-pub(crate) fn discard_path(path: &Path) {
-    if let Err(error) = files::remove(path) {
-        tracing::debug!(%error, "uncommitted data file stays until the table is opened again");
+/// Removes what a failed commit left; best effort, since opening the table does it too.
+pub(crate) fn discard(warehouse: &Warehouse, files: &[DataFile]) {
+    for file in files {
+        let removed = files::remove(&file.path).and_then(|()| warehouse.delete(&file.location));
+        if let Err(error) = removed {
+            tracing::debug!(%error, "uncommitted data file stays until the table is opened again");
+        }
     }
 }
 
@@ -218,25 +248,25 @@ fn split_offsets(metadata: &ParquetMetaData) -> Vec<i64> {
         .collect()
 }
 
-/// A path shared by the writers of one commit: numbers its files.
+/// Shared by the writers of one commit: numbers its files.
 #[derive(Debug)]
 pub struct FileNames {
-    directory: Arc<Path>,
+    directory: String,
     commit: u64,
     next: u32,
 }
 
 impl FileNames {
     /// Names for the data files of commit number `commit`.
-    pub fn new(directory: &Path, commit: u64) -> FileNames {
-        FileNames { directory: Arc::from(directory), commit, next: 0 }
+    pub fn new(directory: String, commit: u64) -> FileNames {
+        FileNames { directory, commit, next: 0 }
     }
 
-    /// A new, unique name: the commit's number, a counter, and `unique`.
-    pub fn next(&mut self, unique: uuid::Uuid) -> PathBuf {
+    /// A new, unique location: the commit's number, a counter, and `unique`.
+    pub fn next(&mut self, unique: uuid::Uuid) -> String {
         let index = self.next;
         self.next += 1;
-        self.directory.join(format!("{:08}-{index:03}-{unique}.parquet", self.commit))
+        format!("{}/{:08}-{index:03}-{unique}.parquet", self.directory, self.commit)
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::lake::Shared;
 use crate::table::{LaggingSince, Table};
-use crate::{LakeError, files, flush};
+use crate::{LakeError, flush};
 
 /// How often the ticker looks whether anything was appended.
 const TICK: Duration = Duration::from_millis(250);
@@ -35,7 +35,7 @@ const NICE: i32 = 10;
 enum Job {
     Flush(Arc<Table>),
     /// Remove all files of a dropped table, or of a directory that nothing refers to.
-    Purge(Option<Arc<Table>>, std::path::PathBuf),
+    Purge(Option<Arc<Table>>, String),
 }
 
 #[derive(Debug, Default)]
@@ -113,22 +113,22 @@ impl Queue {
     }
 
     /// Asks for the removal of a directory, after the flush of its table that may be running.
-    pub(crate) fn purge(&self, table: Option<Arc<Table>>, directory: std::path::PathBuf) {
-        self.push(Job::Purge(table, directory));
+    pub(crate) fn purge(&self, table: Option<Arc<Table>>, location: String) {
+        self.push(Job::Purge(table, location));
     }
 }
 
 /// Starts the workers and the ticker.
 pub(crate) fn start(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, LakeError> {
     let mut threads = Vec::new();
-    let warehouse = shared.options.warehouse.clone();
+    let spool = shared.options.spool.clone();
     let spawn = |name: String, body: fn(&Shared)| {
         let shared = Arc::clone(shared);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             lower_priority();
             body(&shared);
         });
-        thread.map_err(|e| LakeError::io("start a thread for", &warehouse, e))
+        thread.map_err(|e| LakeError::io("start a thread for", &spool, e))
     };
     for index in 0..shared.options.threads.max(1) {
         threads.push(spawn(format!("strom-lake-{index}"), work)?);
@@ -167,9 +167,9 @@ fn work(shared: &Shared) {
     while let Some(job) = shared.queue.take() {
         match job {
             Job::Flush(table) => run(shared, &table),
-            Job::Purge(table, directory) => {
+            Job::Purge(table, location) => {
                 let _work = table.as_ref().map(|table| table.work());
-                if let Err(error) = files::remove_tree(&directory) {
+                if let Err(error) = shared.warehouse.delete_under(&location) {
                     tracing::warn!(%error, "files of a dropped table stay until the next start");
                 }
             }
@@ -229,10 +229,13 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
             if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
                 state.pointer = pointer;
             }
-            tracing::warn!(
-                table = table.identity.table, topic = table.topic.name, %error, retry_at_ms,
-                "commit failed"
-            );
+            let (table, topic) = (&table.identity.table, &table.topic.name);
+            if error.is_outage() {
+                // The bucket's own line has said it for all of its tables.
+                tracing::debug!(table, topic, %error, retry_at_ms, "commit failed");
+            } else {
+                tracing::warn!(table, topic, %error, retry_at_ms, "commit failed");
+            }
         }
     }
 }

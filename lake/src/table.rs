@@ -9,7 +9,6 @@
 //! The state is behind one short lock that is never held across file I/O. `work` is held by the
 //! worker that flushes or purges the table, so that only one ever does.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +22,8 @@ use crate::{LakeError, LakeTopic};
 /// The first wait after a failed commit; it doubles up to [`BACKOFF_MS_MAX`].
 const BACKOFF_MS: i64 = 1_000;
 const BACKOFF_MS_MAX: i64 = 60_000;
+/// … unless the bucket is to blame, which is soon found to be back.
+const OUTAGE_BACKOFF_MS_MAX: i64 = 15_000;
 
 /// What a table is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub(crate) struct LaggingSince {
 pub(crate) struct Failure {
     pub(crate) reason: String,
     pub(crate) retry_at_ms: i64,
+    /// The bucket as a whole could not be used.
+    pub(crate) is_outage: bool,
     attempts: u32,
 }
 
@@ -125,16 +128,18 @@ pub(crate) struct State {
     pub(crate) complete_until_ms: i64,
     pub(crate) last_trim_ms: i64,
     /// Unreferenced metadata files and when they were first found to be.
-    pub(crate) unreferenced: std::collections::HashMap<PathBuf, i64>,
+    pub(crate) unreferenced: std::collections::HashMap<String, i64>,
 }
 
 impl State {
     /// Notes a failed commit; returns when it may be tried again.
     pub(crate) fn fail(&mut self, error: &LakeError, now_ms: i64) -> i64 {
         let attempts = self.failure.as_ref().map_or(0, |failure| failure.attempts) + 1;
-        let wait = BACKOFF_MS.saturating_mul(1 << (attempts - 1).min(10)).min(BACKOFF_MS_MAX);
+        let longest = if error.is_outage() { OUTAGE_BACKOFF_MS_MAX } else { BACKOFF_MS_MAX };
+        let wait = BACKOFF_MS.saturating_mul(1 << (attempts - 1).min(10)).min(longest);
         let retry_at_ms = now_ms.saturating_add(wait);
-        self.failure = Some(Failure { reason: error.to_string(), retry_at_ms, attempts });
+        let (reason, is_outage) = (error.to_string(), error.is_outage());
+        self.failure = Some(Failure { reason, retry_at_ms, is_outage, attempts });
         self.totals.failures += 1;
         retry_at_ms
     }
@@ -154,7 +159,6 @@ pub(crate) struct Schedule {
 pub(crate) struct Table {
     pub(crate) identity: TableIdentity,
     pub(crate) topic: LakeTopic,
-    pub(crate) directory: PathBuf,
     state: Mutex<State>,
     schedule: Mutex<Schedule>,
     work: Mutex<()>,
@@ -165,14 +169,12 @@ impl Table {
     pub(crate) fn new(
         identity: TableIdentity,
         topic: LakeTopic,
-        directory: PathBuf,
         pointer: Option<Pointer>,
     ) -> Table {
         let complete_until_ms = topic.created_ms;
         Table {
             identity,
             topic,
-            directory,
             state: Mutex::new(State { pointer, complete_until_ms, ..State::default() }),
             schedule: Mutex::default(),
             work: Mutex::default(),
@@ -200,6 +202,16 @@ impl Table {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::SeqCst)
+    }
+
+    /// The location of the table's data files.
+    pub(crate) fn data(&self) -> String {
+        format!("{}/data", self.identity.location)
+    }
+
+    /// The location of its metadata files.
+    pub(crate) fn metadata(&self) -> String {
+        format!("{}/metadata", self.identity.location)
     }
 
     pub(crate) fn closing(&self) -> LakeError {

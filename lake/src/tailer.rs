@@ -5,7 +5,6 @@
 //! could not read either (damaged on disk, or removed before the lake saw it) is left out and
 //! counted, never silently.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use strom_protocol::record::Scratch;
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use crate::LakeError;
 use crate::convert::{BatchSlice, Columns, ConvertError, convert};
+use crate::lake::Shared;
 use crate::parquet::{DataFile, FileNames, FileWriter};
 use crate::table::Table;
 
@@ -40,12 +40,12 @@ pub(crate) struct Pulled {
 /// Pulls `ranges`, which are in the order of partitions, into files named by `names`.
 /// On an error what was written so far is removed.
 pub(crate) fn pull(
+    shared: &Shared,
     table: &Table,
     ranges: &[PartitionRange],
     names: FileNames,
-    file_bytes: u64,
 ) -> Result<Pulled, LakeError> {
-    let mut output = Output { names, file_bytes, open: None, pulled: Pulled::default() };
+    let mut output = Output { shared, names, open: None, pulled: Pulled::default() };
     let mut columns = Columns::new();
     let mut scratch = Scratch::default();
     let all = ranges
@@ -67,7 +67,7 @@ fn pull_range(
     range: &PartitionRange,
     columns: &mut Columns,
     scratch: &mut Scratch,
-    output: &mut Output,
+    output: &mut Output<'_>,
 ) -> Result<(), LakeError> {
     let limits = ReadLimits { max_bytes: READ_BYTES, at_least_one: true };
     let partition = range.partition.index();
@@ -157,46 +157,40 @@ fn read_error(table: &Table, partition: i32, offset: i64, reason: &str) -> LakeE
 }
 
 /// The data files of one commit, opened when there is a row for them.
-struct Output {
+struct Output<'a> {
+    shared: &'a Shared,
     names: FileNames,
-    file_bytes: u64,
-    open: Option<(PathBuf, FileWriter)>,
+    open: Option<FileWriter>,
     pulled: Pulled,
 }
 
-impl Output {
+impl Output<'_> {
     /// Writes the rows that are in `columns`, and closes the file if that fills it.
     fn take(&mut self, columns: &mut Columns) -> Result<(), LakeError> {
         if columns.rows() == 0 {
             return Ok(());
         }
-        if self.open.is_none() {
-            let path = self.names.next(Uuid::new_v4());
-            self.open = Some((path.clone(), FileWriter::create(path)?));
-        }
-        let Some((path, writer)) = self.open.as_mut() else { return Ok(()) };
-        let rows = columns.finish().map_err(|e| LakeError::parquet(path, e))?;
-        writer.append(&rows)?;
-        if writer.bytes() as u64 >= self.file_bytes { self.close() } else { Ok(()) }
+        let mut writer = match self.open.take() {
+            Some(writer) => writer,
+            None => {
+                let location = self.names.next(Uuid::new_v4());
+                FileWriter::create_for(self.shared.warehouse.stage(&location)?, location)?
+            }
+        };
+        writer.append(&columns.finish().map_err(|e| LakeError::parquet(writer.path(), e))?)?;
+        let is_full = writer.bytes() as u64 >= self.shared.options.file_bytes;
+        self.open = Some(writer);
+        if is_full { self.close() } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<(), LakeError> {
-        if let Some((path, writer)) = self.open.take() {
-            match writer.close() {
-                Ok(file) => self.pulled.files.push(file),
-                Err(error) => {
-                    crate::parquet::discard_path(&path);
-                    return Err(error);
-                }
-            }
+        if let Some(writer) = self.open.take() {
+            self.pulled.files.push(writer.close()?);
         }
         Ok(())
     }
 
     fn discard(self) {
-        if let Some((path, _)) = &self.open {
-            crate::parquet::discard_path(path);
-        }
-        crate::parquet::discard(&self.pulled.files);
+        crate::parquet::discard(&self.shared.warehouse, &self.pulled.files);
     }
 }

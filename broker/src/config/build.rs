@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use strom_lake::warehouse::{Keys, Root, S3Options, Secret, Vend};
+
 use super::listener::{self, HostPort};
 use super::resolve::Resolved;
-use super::value::list;
+use super::table;
+use super::value::{Kind, list};
 use super::{Config, ConfigError, FlushPolicy, Groups, Lake, Limits, LogFormat, Settings};
 use super::{Origin, Setting};
 
@@ -61,7 +64,7 @@ pub(super) fn build(
         },
         log_level,
         topic_defaults,
-        settings: settings.clone(),
+        settings: without_secrets(&settings),
     };
     Some(config)
 }
@@ -137,15 +140,25 @@ fn directory(
     current_dir.join(text).components().collect()
 }
 
+/// The settings that are shown; secrets are in the configuration only, as a type that hides them.
+fn without_secrets(settings: &Settings) -> Settings {
+    let is_secret = |key: &str| table::find(key).is_some_and(|o| o.kind == Kind::Secret);
+    let shown = |(key, setting): (&&'static str, &Setting)| {
+        let value = if is_secret(key) { String::new() } else { setting.value.clone() };
+        (*key, Setting { value, origin: setting.origin })
+    };
+    settings.iter().map(shown).collect()
+}
+
 fn lake(values: &Values<'_>, data_dir: &Path, current_dir: &Path, faults: &mut Faults<'_>) -> Lake {
     let warehouse = match values.text("lake.warehouse") {
-        "" => data_dir.join("warehouse"),
-        text if text.contains("://") => {
-            let problem = "is a URL, and only local directories work yet".to_owned();
-            faults.push("lake.warehouse", problem, "write a path");
-            PathBuf::new()
-        }
-        text => directory(text, current_dir, "lake.warehouse", faults),
+        "" => Root::Local(data_dir.join("warehouse")),
+        text if text.contains(':') => Root::parse(text).unwrap_or_else(|problem| {
+            let problem = format!("cannot be used: {problem}");
+            faults.push("lake.warehouse", problem, "write a path or s3://bucket/prefix");
+            Root::Local(PathBuf::new())
+        }),
+        text => Root::Local(directory(text, current_dir, "lake.warehouse", faults)),
     };
     let namespace = values.text("lake.namespace").to_owned();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -153,7 +166,47 @@ fn lake(values: &Values<'_>, data_dir: &Path, current_dir: &Path, faults: &mut F
         let problem = "is not a name that every query engine accepts".to_owned();
         faults.push("lake.namespace", problem, "use lower-case letters, digits and `_`");
     }
-    Lake { warehouse, namespace }
+    Lake { warehouse, s3: s3(values, faults), namespace }
+}
+
+fn s3(values: &Values<'_>, faults: &mut Faults<'_>) -> S3Options {
+    let endpoint = values.text("s3.endpoint").trim_end_matches('/');
+    let host = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
+    if !endpoint.is_empty() && host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+        let problem = "is not the URL of a server".to_owned();
+        faults.push("s3.endpoint", problem, "write https://host or http://host:port");
+    }
+    let mut pair = |id: &'static str, secret: &'static str| {
+        let (id_value, secret_value) = (values.text(id), values.text(secret));
+        if id_value.is_empty() != secret_value.is_empty() {
+            let problem = format!("and {secret} belong together, and one of them is missing");
+            faults.push(id, problem, "set both or neither");
+        }
+        (!id_value.is_empty()).then(|| Keys {
+            access_key_id: id_value.to_owned(),
+            secret_access_key: Secret::new(secret_value),
+            session_token: None,
+        })
+    };
+    let keys = pair("s3.access-key-id", "s3.secret-access-key").map(|keys| Keys {
+        session_token: Some(values.text("s3.session-token"))
+            .filter(|token| !token.is_empty())
+            .map(Secret::new),
+        ..keys
+    });
+    let vended_keys = pair("lake.vended.access-key-id", "lake.vended.secret-access-key");
+    S3Options {
+        endpoint: (!endpoint.is_empty()).then(|| endpoint.to_owned()),
+        region: values.text("s3.region").to_owned(),
+        keys,
+        is_path_style: values.text("s3.path-style-access") == "true",
+        vend: match values.text("lake.vend-credentials") {
+            "none" => Vend::None,
+            "own" => Vend::Own,
+            _ => Vend::ReadOnly,
+        },
+        vended_keys,
+    }
 }
 
 /// What must hold between two options.
@@ -224,7 +277,8 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn push(&mut self, key: &'static str, problem: String, remedy: &str) {
-        let set = |setting: &&Setting| setting.origin != Origin::Default;
+        let is_shown = table::find(key).is_none_or(|option| option.kind != Kind::Secret);
+        let set = |setting: &&Setting| is_shown && setting.origin != Origin::Default;
         self.errors.push(ConfigError {
             key: key.to_owned(),
             value: self.settings.get(key).filter(set).map(|setting| setting.value.clone()),

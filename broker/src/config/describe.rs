@@ -81,17 +81,18 @@ impl Config {
         let computed = match option.name {
             // Defaults that only the machine can tell: shown as they are in force.
             "data.dir" => Some(self.data_dir.display().to_string()),
-            "lake.warehouse" => Some(self.lake.warehouse.display().to_string()),
+            "lake.warehouse" => Some(self.lake.warehouse.url()),
             _ => None,
         };
+        let is_secret = option.kind == Kind::Secret;
         DescribedOption {
             name: option.name,
-            value: Some(computed.unwrap_or_else(|| setting.value.clone())),
+            value: (!is_secret).then(|| computed.unwrap_or_else(|| setting.value.clone())),
             is_default: setting.origin == Origin::Default,
             kafka_type: option.kind.kafka_type(),
             doc: option.doc.to_owned(),
             read_only: true,
-            sensitive: false,
+            sensitive: is_secret,
         }
     }
 }

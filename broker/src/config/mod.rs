@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use strom_coordinator::cluster::topic_config::BrokerDefaults;
+use strom_lake::warehouse::{Root, S3Options};
 
 pub use describe::{DescribedOption, documentation};
 pub use listener::{Advertised, HostPort, Listener, SecurityProtocol, is_wildcard};
@@ -115,8 +116,10 @@ pub struct Groups {
 /// Where the Iceberg tables are.
 #[derive(Debug, Clone)]
 pub struct Lake {
-    /// Directory of the tables; absolute.
-    pub warehouse: PathBuf,
+    /// Where the tables are.
+    pub warehouse: Root,
+    /// How buckets are reached.
+    pub s3: S3Options,
     /// Namespace of the topics' tables.
     pub namespace: String,
 }

@@ -10,6 +10,7 @@ use strom_coordinator::cluster::topic_config::BrokerDefaults;
 
 use super::foreign::{self, Foreign};
 use super::sources::{Given, Origin};
+use super::value::Kind;
 use super::{ConfigError, Setting, Settings, table, topic_defaults};
 
 /// What came out of the sources.
@@ -76,7 +77,9 @@ impl Reader<'_> {
         if let Err((problem, remedy)) = read {
             self.errors.push(ConfigError {
                 key: given.key.clone(),
-                value: Some(given.value.clone()),
+                value: option
+                    .is_none_or(|option| option.kind != Kind::Secret)
+                    .then(|| given.value.clone()),
                 place: given.place.clone(),
                 problem,
                 remedy,

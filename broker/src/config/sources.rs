@@ -27,7 +27,7 @@ pub enum Origin {
 pub struct Sources {
     /// The arguments of `--set`, each `key=value`.
     pub flags: Vec<String>,
-    /// The environment, or at least all of it that begins with `STROM_`.
+    /// The environment, or at least all of it that begins with `STROM_` or `AWS_`.
     pub environment: Vec<(String, String)>,
     /// The file of `--config`, with its text.
     pub file: Option<(PathBuf, String)>,
@@ -49,7 +49,7 @@ pub(super) fn gather(
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Vec<Given> {
-    let mut given = Vec::new();
+    let mut given = from_aws(&sources.environment);
     if let Some((path, text)) = &sources.file {
         let place = path.display().to_string();
         match text.parse::<toml::Table>() {
@@ -83,7 +83,47 @@ pub(super) fn gather(
             }),
         }
     }
+    drop_foreign_keys(&mut given);
     given
+}
+
+/// Variables that the tools of Amazon share, for the options that they stand in for; the later of
+/// two names for one option wins. Weaker than everything else.
+const AWS_VARIABLES: [(&str, &str); 7] = [
+    ("AWS_ACCESS_KEY_ID", "s3.access-key-id"),
+    ("AWS_SECRET_ACCESS_KEY", "s3.secret-access-key"),
+    ("AWS_SESSION_TOKEN", "s3.session-token"),
+    ("AWS_DEFAULT_REGION", "s3.region"),
+    ("AWS_REGION", "s3.region"),
+    ("AWS_ENDPOINT_URL", "s3.endpoint"),
+    ("AWS_ENDPOINT_URL_S3", "s3.endpoint"),
+];
+
+fn from_aws(environment: &[(String, String)]) -> Vec<Given> {
+    let value = |name: &str| environment.iter().find(|(known, _)| known == name);
+    let given = AWS_VARIABLES.iter().filter_map(|(name, key)| {
+        let (_, value) = value(name).filter(|(_, value)| !value.is_empty())?;
+        Some(Given {
+            key: (*key).to_owned(),
+            value: value.clone(),
+            origin: Origin::Environment,
+            place: (*name).to_owned(),
+        })
+    });
+    given.collect()
+}
+
+/// Keys that come as one: who sets the first by an option wants none of the others from elsewhere.
+fn drop_foreign_keys(given: &mut Vec<Given>) {
+    let is_aws = |setting: &Given| setting.place.starts_with("AWS_");
+    if given.iter().any(|setting| setting.key == "s3.access-key-id" && !is_aws(setting)) {
+        let keys = ["s3.access-key-id", "s3.secret-access-key", "s3.session-token"];
+        given.retain(|setting| !(is_aws(setting) && keys.contains(&setting.key.as_str())));
+    }
+}
+
+fn is_twice(given: &[Given], key: &str) -> bool {
+    given.iter().any(|known| known.key == key && known.origin == Origin::File)
 }
 
 fn from_environment(
@@ -147,7 +187,7 @@ fn flatten(
                 "is neither text, number, boolean nor a list of these",
                 "put the value in quotes",
             )),
-            Some(_) if given.iter().any(|known| known.key == key) => {
+            Some(_) if is_twice(given, &key) => {
                 errors.push(error("stands twice in the file", "keep one of the two"));
             }
             Some(value) => {

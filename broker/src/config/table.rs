@@ -290,11 +290,44 @@ pub const OPTIONS: &[ConfigOption] = &[
     )
     .doc("Partitions of __consumer_offsets. Read when the data directory is new; a group's place depends on it."),
     option(Section::Lake, "lake.warehouse", Kind::Path, "").doc(
-        "The directory of the Iceberg tables; empty means `warehouse` in data.dir. Table metadata \
-         carries absolute file:// locations, so engines must see it under the same path.",
+        "Where the Iceberg tables are: a directory (a path or a file:// URL), or s3://bucket/prefix; \
+         empty means `warehouse` in data.dir. Table metadata carries absolute locations, so engines \
+         must see a directory under the same path. A table stays where it was made when this changes.",
     ),
     option(Section::Lake, "lake.namespace", Kind::Text, "kafka")
         .doc("The Iceberg namespace of the topics' tables: lower-case letters, digits and `_`."),
+    option(Section::Lake, "s3.endpoint", Kind::Text, "").doc(
+        "The S3 server of an s3:// warehouse, as https://minio.example:9000; empty means Amazon's. \
+         With http:// everything but the secret itself travels unprotected. AWS_ENDPOINT_URL_S3 and \
+         AWS_ENDPOINT_URL stand in for it.",
+    ),
+    option(Section::Lake, "s3.region", Kind::Text, "us-east-1").doc(
+        "The region of the bucket. Other servers than Amazon's mostly take any. AWS_REGION and \
+         AWS_DEFAULT_REGION stand in for it.",
+    ),
+    option(Section::Lake, "s3.access-key-id", Kind::Text, "").doc(
+        "The broker's key. Without one AWS_ACCESS_KEY_ID with its companions counts, then the role \
+         of the container, web identity or instance.",
+    ),
+    option(Section::Lake, "s3.secret-access-key", Kind::Secret, "")
+        .doc("The secret of s3.access-key-id. Better in the environment or the file than in a flag."),
+    option(Section::Lake, "s3.session-token", Kind::Secret, "")
+        .doc("The session token of temporary keys; when they expire, the broker needs a restart."),
+    option(Section::Lake, "s3.path-style-access", Kind::Boolean, "true").doc(
+        "Requests go to endpoint/bucket, which every server understands; false puts the bucket into \
+         the host name.",
+    ),
+    option(Section::Lake, "lake.vend-credentials", Kind::Choice(&["none", "read-only", "own"]), "read-only")
+        .doc(
+            "Which S3 keys a table load hands to whoever can reach http.address: `read-only` those of \
+             lake.vended.* if they are set, `own` the broker's static keys where there are none, \
+             which may then write and delete all that the broker may, `none` none at all. Engines \
+             without vended keys need keys of their own.",
+        ),
+    option(Section::Lake, "lake.vended.access-key-id", Kind::Text, "")
+        .doc("A key that may only read the warehouse, made to be handed to engines."),
+    option(Section::Lake, "lake.vended.secret-access-key", Kind::Secret, "")
+        .doc("The secret of lake.vended.access-key-id."),
     option(Section::Logging, "log.format", Kind::Choice(&["auto", "text", "json"]), "auto").doc(
         "Shape of the log on stderr: `auto` is text on a terminal and JSON otherwise.",
     ),

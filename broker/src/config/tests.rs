@@ -29,7 +29,8 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(config.node_id, 1);
     assert_eq!(config.data_dir, Path::new("/srv/broker/strom-data"));
-    assert_eq!(config.lake.warehouse, Path::new("/srv/broker/strom-data/warehouse"));
+    assert_eq!(config.lake.warehouse.url(), "file:///srv/broker/strom-data/warehouse");
+    assert_eq!(config.lake.s3, strom_lake::warehouse::S3Options::default());
     assert_eq!(config.lake.namespace, "kafka");
     assert_eq!(config.journal_retention_bytes, 10 << 30);
     assert_eq!(config.flush_policy, FlushPolicy::Sync);
@@ -196,7 +197,12 @@ const WRONG: &[(&[&str], &[&str])] = &[
     (&["connections.max.idle.ms=soon"], &["not a time in milliseconds"]),
     (&["data.dir="], &["names no directory"]),
     (&["lake.namespace=My Lake"], &["lake.namespace", "lower-case letters"]),
-    (&["lake.warehouse=s3://bucket/x"], &["only local directories"]),
+    (&["lake.warehouse=gs://bucket/x"], &["gs:// is no warehouse", "write a path or s3://"]),
+    (&["lake.warehouse=s3://B/x"], &["is no bucket"]),
+    (&["s3.endpoint=minio:9000"], &["not the URL of a server", "http://host:port"]),
+    (&["s3.access-key-id=a"], &["and s3.secret-access-key belong together", "set both"]),
+    (&["lake.vended.secret-access-key=hush"], &["lake.vended.access-key-id and", "set both"]),
+    (&["lake.vend-credentials=all"], &["write one of: none, read-only, own"]),
     (&["log.level=loud"], &["not a log filter at \"loud\"", "write info or debug"]),
     (&["log.format=xml"], &["write one of: auto, text, json"]),
     (&["http.address=8081"], &["has no port", "127.0.0.1:8081"]),
@@ -326,4 +332,53 @@ fn configuration_page_is_current() {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page, "docs/configuration.md is stale: run STROM_UPDATE_DOCS=1 cargo test");
+}
+
+#[test]
+fn a_bucket_is_reached_as_options_or_the_variables_of_aws_say() {
+    let flags = ["lake.warehouse=s3://bucket/lake/", "s3.endpoint=http://127.0.0.1:9000/"];
+    let aws = [
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+        ("AWS_SESSION_TOKEN", "hush hush"),
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ENDPOINT_URL", "https://weaker"),
+    ];
+    let Loaded { config, warnings } = load(&sources(&flags, &aws, None)).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    let lake = &config.lake;
+    assert_eq!(lake.warehouse.url(), "s3://bucket/lake");
+    assert_eq!(lake.s3.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(lake.s3.region, "eu-central-1");
+    let keys = lake.s3.keys.as_ref().unwrap();
+    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.reveal()), ("id", "hush"));
+    assert_eq!(keys.session_token.as_ref().unwrap().reveal(), "hush hush");
+
+    let own = ["s3.access-key-id=own", "s3.secret-access-key=secret"];
+    let Loaded { config, .. } = load(&sources(&own, &aws, None)).unwrap();
+    let keys = config.lake.s3.keys.as_ref().unwrap();
+    assert_eq!((keys.access_key_id.as_str(), &keys.session_token), ("own", &None));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let flags = [
+        "s3.access-key-id=id",
+        "s3.secret-access-key=hush",
+        "lake.vended.access-key-id=reader",
+        "lake.vended.secret-access-key=hush",
+    ];
+    let Loaded { config, .. } = from_flags(&flags);
+    assert!(!format!("{config:?}").contains("hush"));
+    for row in config.describe() {
+        let is_secret = row.name.ends_with("secret-access-key") || row.name == "s3.session-token";
+        assert_eq!(
+            (row.sensitive, row.value.is_none()),
+            (is_secret, is_secret || row.value.is_none())
+        );
+        assert_ne!(row.value.as_deref(), Some("hush"), "{}", row.name);
+    }
+    let refused = load(&sources(&["s3.secret-access-key=hush"], &[], None)).unwrap_err();
+    assert!(!refused.to_string().contains("hush"), "{refused}");
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Path,
     /// Any text.
     Text,
+    /// Text that is never shown.
+    Secret,
 }
 
 impl Kind {
@@ -71,7 +73,7 @@ impl Kind {
                 }
             }
             Kind::List => Ok(list(raw).collect::<Vec<_>>().join(",")),
-            Kind::Address | Kind::Path | Kind::Text => Ok(raw.to_owned()),
+            Kind::Address | Kind::Path | Kind::Text | Kind::Secret => Ok(raw.to_owned()),
         }
     }
 
@@ -86,11 +88,12 @@ impl Kind {
             Kind::List => "write a list with commas".to_owned(),
             Kind::Address => "write host:port".to_owned(),
             Kind::Path => "write a path".to_owned(),
-            Kind::Text => "write some text".to_owned(),
+            Kind::Text | Kind::Secret => "write some text".to_owned(),
         }
     }
 
-    /// The type code of DescribeConfigs (KIP-569): 1 boolean, 2 string, 3 int, 5 long, 7 list.
+    /// The type code of DescribeConfigs (KIP-569): 1 boolean, 2 string, 3 int, 5 long, 7 list,
+    /// 9 password.
     pub fn kafka_type(self) -> i8 {
         match self {
             Kind::Boolean => 1,
@@ -105,6 +108,7 @@ impl Kind {
             }
             Kind::Choice(_) | Kind::Address | Kind::Path | Kind::Text => 2,
             Kind::List => 7,
+            Kind::Secret => 9,
         }
     }
 
@@ -120,6 +124,7 @@ impl Kind {
             Kind::Address => "host:port".to_owned(),
             Kind::Path => "path".to_owned(),
             Kind::Text => "text".to_owned(),
+            Kind::Secret => "secret".to_owned(),
         }
     }
 }

@@ -21,6 +21,7 @@ fn identity() -> TableIdentity {
 fn data_file(rows: u64) -> DataFile {
     DataFile {
         path: PathBuf::from("/w/kafka/orders-x/data/a.parquet"),
+        location: "file:///w/kafka/orders-x/data/a.parquet".into(),
         rows,
         bytes: 1000,
         column_bytes: HashMap::from([(columns::KEY, 10)]),

@@ -63,7 +63,7 @@ impl World {
             clock,
             fail_on_timeout: true,
             read_flush_timeout: Duration::from_secs(60),
-            ..LakeOptions::new(self.dir.path().join("warehouse"))
+            ..LakeOptions::new(self.dir.path().join("warehouse"), self.dir.path().join("spool"))
         }
     }
 
@@ -306,8 +306,10 @@ fn one_topics_failure_is_said_and_stops_no_other() {
     let world = World::new(&topics);
     let lake = world.lake(&topics);
     let options = world.options();
-    let occupied = names::directory_of(&options.warehouse, &options.namespace, "broken", broken.id);
-    std::fs::write(&occupied, "not a directory").unwrap();
+    let root = lake.warehouse().root();
+    let occupied = names::location_of(root, &options.namespace, "broken", broken.id);
+    let occupied = files::path_of(&occupied);
+    std::fs::write(occupied, "not a directory").unwrap();
     for topic in &topics {
         world.append(topic, 0, &["a"]);
     }
@@ -321,7 +323,7 @@ fn one_topics_failure_is_said_and_stops_no_other() {
     assert!(reason.contains("broken-") && *retry_at_ms > NOW, "{reason}");
     assert_eq!(status.tables[1].state, TableState::Current);
 
-    std::fs::remove_file(&occupied).unwrap();
+    std::fs::remove_file(occupied).unwrap();
     world.now_ms.fetch_add(1_000, Ordering::SeqCst);
     assert_eq!(rows(&load(&lake, "broken").unwrap()).len(), 1, "it heals");
 }
@@ -453,7 +455,7 @@ fn a_table_stays_where_it_is_when_the_warehouse_changes() {
     world.append(&orders, 0, &["a"]);
     let before = load(&world.lake(topics), "orders").unwrap();
     let mut options = world.options();
-    options.warehouse = world.dir.path().join("elsewhere");
+    options.warehouse = world.dir.path().join("elsewhere").into();
     let lake = world.lake_with(topics, options, None);
     world.append(&orders, 0, &["b"]);
     let after = load(&lake, "orders").unwrap();

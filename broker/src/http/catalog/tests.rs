@@ -55,7 +55,7 @@ async fn serve() -> Served {
     let options = LakeOptions {
         fail_on_timeout: true,
         read_flush_timeout: std::time::Duration::from_secs(60),
-        ..LakeOptions::new(dir.path().join("warehouse"))
+        ..LakeOptions::new(dir.path().join("warehouse"), dir.path().join("spool"))
     };
     let lake = Lake::open(Arc::clone(&store), options).unwrap();
     lake.add_topic(LakeTopic::new(topic, "Orders", 1, 0));
