@@ -1,5 +1,7 @@
 //! Little-endian integers of the files' formats, and their checksum.
 
+use strom_protocol::record::read_varlong;
+
 /// The checksum of all formats here: CRC-32C (Castagnoli).
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
@@ -50,6 +52,17 @@ impl<'a> Input<'a> {
     pub(crate) fn sized(&mut self) -> Option<&'a [u8]> {
         let bytes = self.u32()?;
         self.take(bytes as usize)
+    }
+
+    /// A zigzag varlong, as records have them.
+    pub(crate) fn varlong(&mut self) -> Option<i64> {
+        read_varlong(&mut self.0).ok()
+    }
+
+    /// A count of things that take at least `bytes_min` each: no more than can be left.
+    pub(crate) fn count(&mut self, bytes_min: usize) -> Option<usize> {
+        let count = usize::try_from(self.varlong()?).ok()?;
+        (count <= self.0.len() / bytes_min).then_some(count)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -20,6 +20,7 @@ mod metadata;
 mod partition;
 mod recovery;
 mod retention;
+pub mod segment;
 mod store;
 mod ticket;
 

@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 
-use super::varint::{MAX_VARINT_BYTES, MAX_VARLONG_BYTES, put_varlong, varint_len, varlong_len};
-use super::{Attributes, BatchHeader, Compression, HEADER_BYTES, compression, crc_of_parts};
+use super::encode::length_of;
+use super::{
+    Attributes, BatchHeader, Compression, HEADER_BYTES, RecordFields, compress, crc_of_parts,
+    encode_record,
+};
 
 /// A header to append: key and value, which may be null.
 pub type HeaderRef<'a> = (&'a [u8], Option<&'a [u8]>);
@@ -103,32 +106,8 @@ impl BatchBuilder {
         let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
         let offset_delta = self.record_count;
-        let length = 1
-            + varlong_len(timestamp_delta)
-            + varint_len(offset_delta)
-            + nullable_len(key)
-            + nullable_len(value)
-            + varint_len(length_of(headers.len()))
-            + headers
-                .iter()
-                .map(|(key, value)| nullable_len(Some(key)) + nullable_len(*value))
-                .sum::<usize>();
-
-        // Length, attributes (0), timestamp delta, offset delta and the key's length.
-        let mut start = [0; 1 + 3 * MAX_VARINT_BYTES + MAX_VARLONG_BYTES];
-        let mut at = put_varlong(&mut start, 0, i64::from(length_of(length)));
-        at = put_varlong(&mut start, at + 1, timestamp_delta);
-        at = put_varlong(&mut start, at, i64::from(offset_delta));
-        at = put_varlong(&mut start, at, nullable_length(key));
-        self.bytes.reserve(start.len() + MAX_VARLONG_BYTES + length);
-        self.put_short(&start, at);
-        self.bytes.extend_from_slice(key.unwrap_or_default());
-        self.put_nullable(value);
-        self.put_length(headers.len() as i64);
-        for (key, value) in headers {
-            self.put_nullable(Some(key));
-            self.put_nullable(*value);
-        }
+        let fields = RecordFields { offset_delta, timestamp_delta, key, value };
+        encode_record(&mut self.bytes, &fields, headers.iter().copied());
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.record_count += 1;
     }
@@ -144,7 +123,7 @@ impl BatchBuilder {
         } else {
             let mut compressed = Vec::with_capacity(HEADER_BYTES + self.bytes.len() / 2);
             compressed.resize(HEADER_BYTES, 0);
-            compression::compress(self.compression, &self.bytes[HEADER_BYTES..], &mut compressed);
+            compress(self.compression, &self.bytes[HEADER_BYTES..], &mut compressed);
             compressed
         };
         let mut header = BatchHeader {
@@ -166,37 +145,4 @@ impl BatchBuilder {
         bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
         Bytes::from(bytes)
     }
-
-    fn put_nullable(&mut self, field: Option<&[u8]>) {
-        self.put_length(nullable_length(field));
-        self.bytes.extend_from_slice(field.unwrap_or_default());
-    }
-
-    #[inline]
-    fn put_length(&mut self, length: i64) {
-        let mut encoded = [0; MAX_VARLONG_BYTES];
-        let end = put_varlong(&mut encoded, 0, length);
-        self.put_short(&encoded, end);
-    }
-
-    /// Appends the first `count` of a few bytes: copying all of them, a constant number, and dropping the rest
-    /// is much faster than copying a variable number.
-    #[inline]
-    fn put_short<const N: usize>(&mut self, encoded: &[u8; N], count: usize) {
-        let end = self.bytes.len() + count;
-        self.bytes.extend_from_slice(encoded);
-        self.bytes.truncate(end);
-    }
-}
-
-fn length_of(bytes: usize) -> i32 {
-    i32::try_from(bytes).expect("a record and a batch are smaller than 2 GiB")
-}
-
-fn nullable_length(field: Option<&[u8]>) -> i64 {
-    field.map_or(-1, |bytes| bytes.len() as i64)
-}
-
-fn nullable_len(field: Option<&[u8]>) -> usize {
-    varlong_len(nullable_length(field)) + field.map_or(0, <[u8]>::len)
 }

@@ -99,6 +99,9 @@ pub const DEFAULT_MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
 /// What a scratch keeps between batches; more is given back after use.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How much larger than its input memory is made at once for output of a size that was told.
+const KNOWN_RATIO_MAX: usize = 64;
+
 /// Reusable memory for decompression. One per thread or task; cheap to create, useful to keep.
 pub struct Scratch {
     max_decompressed_bytes: usize,
@@ -146,20 +149,44 @@ impl Scratch {
         let result = result.and_then(|()| self.output.check_limit());
         if let Err(failure) = result {
             self.release_excess();
-            return Err(match failure {
-                Failure::Invalid(reason) => {
-                    CompressionError::Invalid { codec: compression, reason }
-                }
-                Failure::TooLarge => {
-                    CompressionError::TooLarge { limit: self.max_decompressed_bytes }
-                }
-            });
+            return Err(failure.named(compression, self.max_decompressed_bytes));
         }
         Ok(self.output.filled())
     }
 
+    /// Decompresses what is known to become `bytes` long into memory of its own; other sizes are errors. No
+    /// more than a small multiple of the input is reserved on the word of `bytes`.
+    pub fn decompress_exactly(
+        &mut self,
+        compression: Compression,
+        input: &[u8],
+        bytes: usize,
+    ) -> Result<Vec<u8>, CompressionError> {
+        // One byte more, or seeing that nothing follows would move everything.
+        let first = (bytes + 1).min(input.len().saturating_mul(KNOWN_RATIO_MAX));
+        let mut output = Output { buffer: vec![0; first], len: 0, limit: bytes };
+        let result = match compression {
+            Compression::None => {
+                output = Output { buffer: input.to_vec(), len: input.len(), limit: bytes };
+                Ok(())
+            }
+            Compression::Gzip => gzip::decompress(self.codecs.gzip(), input, &mut output),
+            Compression::Snappy => snappy::decompress(self.codecs.snappy(), input, &mut output),
+            Compression::Lz4 => lz4::decompress(self.codecs.lz4(), input, &mut output),
+            Compression::Zstd => zstd_frame::decompress(self.codecs.zstd(), input, &mut output),
+        };
+        let found = output.len;
+        let result = result.and_then(|()| match found == bytes {
+            true => Ok(()),
+            false => Err(invalid(format_args!("{found} bytes instead of {bytes}"))),
+        });
+        result.map_err(|failure| failure.named(compression, bytes))?;
+        output.buffer.truncate(bytes);
+        Ok(output.buffer)
+    }
+
     /// Gives back what an unusually large batch made the buffer grow to.
-    pub(super) fn release_excess(&mut self) {
+    pub fn release_excess(&mut self) {
         if self.output.buffer.capacity() > KEPT_BYTES_MAX {
             self.output = Output::default();
         }
@@ -182,7 +209,7 @@ impl fmt::Debug for Scratch {
 }
 
 /// Compresses `records` behind what `out` already holds.
-pub(super) fn compress(compression: Compression, records: &[u8], out: &mut Vec<u8>) {
+pub fn compress(compression: Compression, records: &[u8], out: &mut Vec<u8>) {
     match compression {
         Compression::None => out.extend_from_slice(records),
         Compression::Gzip => gzip::compress(records, out),
@@ -197,6 +224,15 @@ pub(super) fn compress(compression: Compression, records: &[u8], out: &mut Vec<u
 enum Failure {
     Invalid(String),
     TooLarge,
+}
+
+impl Failure {
+    fn named(self, codec: Compression, limit: usize) -> CompressionError {
+        match self {
+            Failure::Invalid(reason) => CompressionError::Invalid { codec, reason },
+            Failure::TooLarge => CompressionError::TooLarge { limit },
+        }
+    }
 }
 
 fn invalid(reason: impl fmt::Display) -> Failure {

@@ -21,19 +21,24 @@
 mod builder;
 mod compression;
 mod control;
+mod encode;
 mod header;
 mod reader;
 mod validate;
 mod varint;
 
 pub use builder::{BatchBuilder, HeaderRef};
-pub use compression::{Compression, CompressionError, DEFAULT_MAX_DECOMPRESSED_BYTES, Scratch};
+pub use compression::{
+    Compression, CompressionError, DEFAULT_MAX_DECOMPRESSED_BYTES, Scratch, compress,
+};
 pub use control::{ControlRecord, EndTransactionMarker, control_batch};
+pub use encode::{RecordFields, encode_record};
 pub use header::{
     Attributes, BatchError, BatchHeader, HEADER_BYTES, crc_of, crc_of_parts, set_base,
     set_max_timestamp,
 };
-pub use reader::{HeaderIter, Headers, Record, RecordFault, VisitError, visit};
+pub use reader::{HeaderIter, Headers, Record, RecordFault, VisitError, visit, visit_plain};
 pub use validate::{
     BatchFault, FaultClass, MAX_RECORD_ERRORS, ProduceRules, ValidBatch, validate_produced,
 };
+pub use varint::{MAX_VARLONG_BYTES, put_varlong, read_varlong};

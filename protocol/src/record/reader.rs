@@ -148,7 +148,7 @@ pub fn visit<E>(
 }
 
 /// [`visit`] over a body that is not, or no longer, compressed.
-pub(super) fn visit_plain<E>(
+pub fn visit_plain<E>(
     record_count: i32,
     records: &[u8],
     mut visitor: impl FnMut(Record<'_>) -> Result<(), E>,

@@ -8,7 +8,7 @@ use super::RecordFault;
 /// The longest encoding of a 32-bit value.
 pub(super) const MAX_VARINT_BYTES: usize = 5;
 /// The longest encoding of a 64-bit value.
-pub(super) const MAX_VARLONG_BYTES: usize = 10;
+pub const MAX_VARLONG_BYTES: usize = 10;
 
 /// Takes a zigzag varint off the front of `bytes`.
 #[inline(always)]
@@ -34,7 +34,7 @@ fn read_long_varint(bytes: &mut &[u8]) -> Result<i32, RecordFault> {
 
 /// Takes a zigzag varlong off the front of `bytes`.
 #[inline(always)]
-pub(super) fn read_varlong(bytes: &mut &[u8]) -> Result<i64, RecordFault> {
+pub fn read_varlong(bytes: &mut &[u8]) -> Result<i64, RecordFault> {
     match **bytes {
         [first, ref rest @ ..] if first < 0x80 => {
             *bytes = rest;
@@ -77,9 +77,9 @@ pub(super) fn varlong_len(value: i64) -> usize {
 }
 
 /// Writes a zigzag varlong (or varint, they share the encoding) into `out` at `at`; returns the position
-/// behind it.
+/// behind it. Panics unless there is room: [`MAX_VARLONG_BYTES`] are enough.
 #[inline]
-pub(super) fn put_varlong(out: &mut [u8], at: usize, value: i64) -> usize {
+pub fn put_varlong(out: &mut [u8], at: usize, value: i64) -> usize {
     let mut rest = zigzag64(value);
     let mut at = at;
     while rest >= 0x80 {

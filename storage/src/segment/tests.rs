@@ -1,0 +1,5 @@
+//! Segments against the batches that they were made of.
+
+mod batches;
+mod round_trip;
+mod source;
