@@ -249,6 +249,7 @@ fn spawn_listeners(
         connections_per_address_max: limits.max_connections_per_ip,
         connections: Arc::clone(&broker.metrics.connections),
         addresses: Arc::default(),
+        refusals: Arc::default(),
         shutdown: broker.shutdown.subscribe(),
     };
     for listener in listeners {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -17,6 +17,8 @@ use super::connection::{self, ConnectionLimits, Handler, Signals};
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Connections get this long to finish their replies at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Refused connections are logged at most this often; the line says how many went unsaid.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A socket that listens, with the index of the configured listener it belongs to.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct ServeContext {
     pub connections: Arc<AtomicUsize>,
     /// Connections open now, by the client's address.
     pub addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    /// Keeps a storm of refused connections from becoming a storm of log lines.
+    pub refusals: Arc<Refusals>,
     /// Becomes true when the broker stops.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -126,15 +130,40 @@ impl Drop for Slot {
     }
 }
 
+/// When a refused connection was logged last, and how many were not since.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    state: Mutex<(Option<Instant>, u64)>,
+}
+
+impl Refusals {
+    /// Whether this refusal is to be logged, and then how many before it were not.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, unsaid) = &mut *state;
+        if last.is_some_and(|last| now.duration_since(last) < REFUSAL_LOG_INTERVAL) {
+            *unsaid += 1;
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(unsaid))
+    }
+}
+
+fn refused(context: &ServeContext, peer: SocketAddr, limit: usize, reason: &'static str) {
+    if let Some(unsaid) = context.refusals.count(Instant::now()) {
+        warn!(%peer, limit, unsaid, "refusing connection: {reason} reached");
+    }
+}
+
 fn admit(context: &ServeContext, stream: &TcpStream, peer: SocketAddr) -> Option<Slot> {
     let (slot, open, from_address) = Slot::take(context, peer.ip());
     if open >= context.connections_max {
-        warn!(%peer, limit = context.connections_max, "refusing connection: max.connections reached");
+        refused(context, peer, context.connections_max, "max.connections");
         return None;
     }
     if from_address >= context.connections_per_address_max {
-        let limit = context.connections_per_address_max;
-        warn!(%peer, limit, "refusing connection: max.connections.per.ip reached");
+        refused(context, peer, context.connections_per_address_max, "max.connections.per.ip");
         return None;
     }
     if let Err(error) = stream.set_nodelay(true) {
@@ -142,4 +171,20 @@ fn admit(context: &ServeContext, stream: &TcpStream, peer: SocketAddr) -> Option
         return None;
     }
     Some(slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_of_refusals_is_logged_once_a_second_with_its_count() {
+        let refusals = Refusals::default();
+        let began = Instant::now();
+        let at = |ms| refusals.count(began + Duration::from_millis(ms));
+        assert_eq!(
+            [at(0), at(1), at(999), at(1000), at(1001), at(5000)],
+            [Some(0), None, None, Some(2), None, Some(1)]
+        );
+    }
 }

@@ -27,9 +27,10 @@ impl Sockets {
     }
 }
 
-/// Binds the Kafka listeners and HTTP, or says which address failed and what to paste.
+/// Binds the Kafka listeners and HTTP, or says which addresses failed, all of them, and what to paste.
 pub(super) async fn bind_all(config: &Config) -> Result<Sockets, String> {
     let mut kafka: Vec<(BoundListener, HostPort)> = Vec::new();
+    let mut failures = Vec::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let address = HostPort { host: listener.host.clone(), port: listener.port };
         match bind(&address).await {
@@ -37,15 +38,24 @@ pub(super) async fn bind_all(config: &Config) -> Result<Sockets, String> {
             Err(error) if listener.optional && is_absent(&error) => {
                 info!(%address, %error, "this machine has no such address, listening without it");
             }
-            Err(error) => return Err(listener_error(config, listener, &error)),
+            Err(error) => failures.push(listener_error(config, listener, &error)),
         }
     }
-    let http = bind(&config.http_address).await.map_err(|error| {
-        let wanted = &config.http_address;
-        let free = HostPort { host: wanted.host.clone(), port: 0 };
-        format!("http.address {wanted} cannot be bound: {error}; free it, or start with --set http.address={free}")
-    })?;
-    Ok(Sockets { kafka, http })
+    match bind(&config.http_address).await {
+        Ok(http) if failures.is_empty() => Ok(Sockets { kafka, http }),
+        Ok(_) => Err(failures.join("\n")),
+        Err(error) => {
+            failures.push(http_error(&config.http_address, &error));
+            Err(failures.join("\n"))
+        }
+    }
+}
+
+fn http_error(wanted: &HostPort, error: &io::Error) -> String {
+    let free = HostPort { host: wanted.host.clone(), port: 0 };
+    format!(
+        "http.address {wanted} cannot be bound: {error}; free it, or start with --set http.address={free}"
+    )
 }
 
 async fn bind(address: &HostPort) -> io::Result<(TcpListener, HostPort)> {

@@ -146,6 +146,22 @@ fn setting_after(message: &str, flag: &str) -> String {
 }
 
 #[test]
+fn all_ports_in_use_are_told_at_once() {
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [kafka, http] = taken.each_ref().map(|socket| socket.local_addr().unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let data_dir = format!("data.dir={}", data.path().join("strom").display());
+    let listeners = format!("listeners=PLAINTEXT://{kafka}");
+    let run = run(&[&listeners, &format!("http.address={http}"), &data_dir]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    for part in [kafka.to_string(), http.to_string()] {
+        assert!(run.stderr.contains(&part), "{part}: {}", run.stderr);
+    }
+    assert_eq!(setting_after(&run.stderr, "--set http.address="), "http.address=127.0.0.1:0");
+    assert!(!data.path().join("strom").exists(), "nothing was created");
+}
+
+#[test]
 fn a_data_directory_in_use_is_refused_and_its_broker_serves_on() {
     let broker = Broker::start_strom(&[]);
     produce(broker.bootstrap(), "kept", &[], &[Record::text("one")]);
