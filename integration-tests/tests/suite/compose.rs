@@ -124,12 +124,43 @@ fn ports_volumes_and_addresses_fit_together() {
     }
 }
 
+/// The endpoint, the keys and the bucket are written in several files: they must be the same.
+#[test]
+fn the_profile_s3_is_one_server_one_bucket_and_one_key() {
+    let compose = compose();
+    let s3 = &compose["services"]["s3"];
+    assert_eq!(texts(&s3["profiles"]), ["s3"]);
+    let arguments = texts(&s3["command"]);
+    let argument = |name: &str| {
+        let found = arguments.iter().find_map(|text| text.strip_prefix(&format!("-{name}=")));
+        found.unwrap_or_else(|| panic!("{name} is missing: {arguments:?}")).to_owned()
+    };
+    let endpoint = format!("http://s3:{}", argument("s3.port"));
+    let broker = environment(&compose["services"]["strom"]);
+    let trino = properties(&read("docker/trino/ice.properties"));
+    assert_eq!((&broker["STROM_S3_ENDPOINT"], &trino["s3.endpoint"]), (&endpoint, &endpoint));
+    let keys: Value = serde_json::from_str(&read("docker/seaweedfs/s3.json")).unwrap();
+    let keys = &keys["identities"][0]["credentials"][0];
+    for (key, variable, property) in [
+        ("accessKey", "STROM_S3_ACCESS_KEY_ID", "s3.aws-access-key"),
+        ("secretKey", "STROM_S3_SECRET_ACCESS_KEY", "s3.aws-secret-key"),
+    ] {
+        let expected = keys[key].as_str().unwrap();
+        assert_eq!((broker[variable].as_str(), trino[property].as_str()), (expected, expected));
+    }
+    let example = format!("STROM_LAKE_WAREHOUSE=s3://{} docker", argument("bucket"));
+    assert!(read("docs/docker.md").contains(&example), "{example}");
+    let mounted = format!("./docker/seaweedfs/s3.json:{}:ro", argument("s3.config"));
+    assert!(texts(&s3["volumes"]).contains(&mounted), "{mounted}");
+}
+
+fn properties(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 #[test]
 fn trino_is_given_the_catalog_that_the_docs_describe() {
-    let properties = |text: &str| -> BTreeMap<String, String> {
-        let lines = text.lines().filter_map(|line| line.split_once('='));
-        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    };
     let mut given = properties(&read("docker/trino/ice.properties"));
     let uri = given
         .insert("iceberg.rest-catalog.uri".to_owned(), "http://127.0.0.1:8081/iceberg".to_owned());

@@ -74,6 +74,7 @@ const DOCKER: &[Example] = &[
     ("sh", "docker compose up", NO_ENGINE, &[]),
     ("sh", "echo 'hello, river'", NO_ENGINE, &[]),
     ("sh", "docker compose exec strom", NO_ENGINE, &[]),
+    ("sh", "STROM_LAKE_WAREHOUSE=s3://warehouse docker", NO_ENGINE, &[]),
 ];
 
 /// Every page that has examples in a language that can be run.
