@@ -40,6 +40,18 @@ fn note(key: ApiKey) -> &'static str {
         ApiKey::DeleteTopics => {
             "The topic's table in the lake is dropped and its files are removed."
         }
+        ApiKey::CreatePartitions => {
+            "Further partitions are ready in the same answer. Internal topics are INVALID_REQUEST: the number of their partitions decides where groups are."
+        }
+        ApiKey::DeleteRecords => {
+            "The topic's table takes what goes first; if it cannot within the request's time-out, REQUEST_TIMED_OUT and nothing is removed. Topics that are only compacted are POLICY_VIOLATION."
+        }
+        ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs => {
+            "Options of topics, in effect at once. Options of the broker are read at start: INVALID_REQUEST, as for Kafka's read-only ones. Groups, client metrics and loggers are INVALID_REQUEST."
+        }
+        ApiKey::DescribeLogDirs => {
+            "One directory, `data.dir`, with its file system's size; a partition's size is that of its batches from the log start on."
+        }
         ApiKey::InitProducerId => {
             "Idempotent producers. A transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as fatal."
         }
@@ -55,7 +67,6 @@ fn note(key: ApiKey) -> &'static str {
 /// request for one closes the connection, as in Kafka.
 const ABSENT: &[(i16, &str)] = &[
     (17, "SaslHandshake"),
-    (21, "DeleteRecords"),
     (23, "OffsetForLeaderEpoch"),
     (24, "AddPartitionsToTxn"),
     (25, "AddOffsetsToTxn"),
@@ -64,17 +75,13 @@ const ABSENT: &[(i16, &str)] = &[
     (29, "DescribeAcls"),
     (30, "CreateAcls"),
     (31, "DeleteAcls"),
-    (33, "AlterConfigs"),
     (34, "AlterReplicaLogDirs"),
-    (35, "DescribeLogDirs"),
     (36, "SaslAuthenticate"),
-    (37, "CreatePartitions"),
     (38, "CreateDelegationToken"),
     (39, "RenewDelegationToken"),
     (40, "ExpireDelegationToken"),
     (41, "DescribeDelegationToken"),
     (43, "ElectLeaders"),
-    (44, "IncrementalAlterConfigs"),
     (45, "AlterPartitionReassignments"),
     (46, "ListPartitionReassignments"),
     (47, "OffsetDelete"),

@@ -8,6 +8,7 @@ use crate::session::{Call, Context, Session};
 
 /// Starts serving `request`. Produce takes effect before this returns; everything else runs
 /// when its future is polled, which the connection does in request order.
+#[allow(clippy::too_many_lines, reason = "one arm per API")]
 pub fn dispatch(session: &mut Session, call: Call, request: Request) -> Reply {
     let context = session.context();
     let version = call.version;
@@ -61,6 +62,19 @@ pub fn dispatch(session: &mut Session, call: Call, request: Request) -> Reply {
         }
         Request::DeleteTopics(request) => {
             later(call, api::delete_topics::handle(context, version, request))
+        }
+        Request::CreatePartitions(request) => {
+            later(call, api::create_partitions::handle(context, request))
+        }
+        Request::DeleteRecords(request) => {
+            later(call, api::delete_records::handle(context, request))
+        }
+        Request::AlterConfigs(request) => later(call, api::alter_configs::handle(context, request)),
+        Request::IncrementalAlterConfigs(request) => {
+            later(call, api::incremental_alter_configs::handle(context, request))
+        }
+        Request::DescribeLogDirs(request) => {
+            later(call, api::describe_log_dirs::handle(context, version, request))
         }
         Request::InitProducerId(request) => {
             later(call, api::init_producer_id::handle(context, request))

@@ -11,16 +11,21 @@ use std::time::{Duration, Instant};
 use strom_protocol::api::{ApiKey, Request, Response, SERVED};
 use strom_protocol::frame;
 use strom_protocol::messages::{
+    alter_configs::{AlterConfigsRequest, AlterConfigsResource, AlterableConfig},
     api_versions::ApiVersionsRequest,
+    create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic},
     create_topics::{CreatableTopic, CreateTopicsRequest},
     delete_groups::DeleteGroupsRequest,
+    delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic},
     delete_topics::{DeleteTopicState, DeleteTopicsRequest},
     describe_cluster::DescribeClusterRequest,
     describe_configs::{DescribeConfigsRequest, DescribeConfigsResource},
     describe_groups::DescribeGroupsRequest,
+    describe_log_dirs::DescribeLogDirsRequest,
     fetch::{FetchPartition, FetchRequest, FetchTopic},
     find_coordinator::FindCoordinatorRequest,
     heartbeat::HeartbeatRequest,
+    incremental_alter_configs::{self, IncrementalAlterConfigsRequest},
     init_producer_id::InitProducerIdRequest,
     join_group::{JoinGroupRequest, JoinGroupRequestProtocol},
     leave_group::{LeaveGroupRequest, MemberIdentity},
@@ -169,8 +174,8 @@ fn prepare(client: &mut Client, key: ApiKey, version: i16, topic_id: Uuid) -> St
         group: group.clone(),
     };
     match key {
-        ApiKey::DeleteTopics => {
-            state.scratch_topic_id = create(client, &format!("scratch-{version}"));
+        ApiKey::DeleteTopics | ApiKey::CreatePartitions => {
+            state.scratch_topic_id = create(client, &format!("scratch-{}-{version}", key.code()));
         }
         ApiKey::Heartbeat | ApiKey::SyncGroup | ApiKey::LeaveGroup => {
             let Response::JoinGroup(joined) = client.call(3, join(&group)) else { unreachable!() };
@@ -282,7 +287,7 @@ fn request(key: ApiKey, version: i16, state: &State) -> Request {
             DeleteTopicsRequest { topics: vec![topic], ..Default::default() }.into()
         }
         ApiKey::DeleteTopics => DeleteTopicsRequest {
-            topic_names: vec![format!("scratch-{version}").into()],
+            topic_names: vec![format!("scratch-20-{version}").into()],
             ..Default::default()
         }
         .into(),
@@ -304,6 +309,40 @@ fn request(key: ApiKey, version: i16, state: &State) -> Request {
         }
         ApiKey::DeleteGroups => DeleteGroupsRequest { groups_names: vec![group()] }.into(),
         ApiKey::DescribeCluster => DescribeClusterRequest::default().into(),
+        ApiKey::CreatePartitions => {
+            let name = format!("scratch-37-{version}").into();
+            let topic = CreatePartitionsTopic { name, count: 3, assignments: None };
+            CreatePartitionsRequest { topics: vec![topic], ..Default::default() }.into()
+        }
+        ApiKey::DeleteRecords => {
+            let partition = DeleteRecordsPartition { partition_index: 0, offset: 0 };
+            let topic = DeleteRecordsTopic { name: TOPIC.into(), partitions: vec![partition] };
+            DeleteRecordsRequest { topics: vec![topic], timeout_ms: 30_000 }.into()
+        }
+        ApiKey::AlterConfigs => {
+            let config = AlterableConfig { name: "segment.ms".into(), value: Some("5".into()) };
+            let resource = AlterConfigsResource {
+                resource_type: 2,
+                resource_name: TOPIC.into(),
+                configs: vec![config],
+            };
+            AlterConfigsRequest { resources: vec![resource], validate_only: false }.into()
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let config = incremental_alter_configs::AlterableConfig {
+                name: "segment.ms".into(),
+                config_operation: 1,
+                value: None,
+            };
+            let resource = incremental_alter_configs::AlterConfigsResource {
+                resource_type: 2,
+                resource_name: TOPIC.into(),
+                configs: vec![config],
+            };
+            IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false }
+                .into()
+        }
+        ApiKey::DescribeLogDirs => DescribeLogDirsRequest { topics: None }.into(),
     }
 }
 
@@ -408,5 +447,14 @@ fn error_of(response: &Response) -> i16 {
         Response::DescribeConfigs(r) => r.results[0].error_code,
         Response::DeleteGroups(r) => r.results[0].error_code,
         Response::DescribeCluster(r) => r.error_code,
+        Response::CreatePartitions(r) => r.results[0].error_code,
+        Response::DeleteRecords(r) => r.topics[0].partitions[0].error_code,
+        Response::AlterConfigs(r) => r.responses[0].error_code,
+        Response::IncrementalAlterConfigs(r) => r.responses[0].error_code,
+        Response::DescribeLogDirs(r) => {
+            let topic = r.results[0].topics.iter().find(|topic| topic.name == TOPIC).unwrap();
+            assert!(topic.partitions[0].partition_size > 0, "{r:?}");
+            r.results[0].error_code
+        }
     }
 }

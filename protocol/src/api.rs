@@ -4,16 +4,21 @@
 //! response enums have exactly its rows, so an API is advertised if and only if it is served.
 
 use crate::messages::{
+    alter_configs::{AlterConfigsRequest, AlterConfigsResponse},
     api_versions::{ApiVersionsRequest, ApiVersionsResponse},
+    create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse},
     create_topics::{CreateTopicsRequest, CreateTopicsResponse},
     delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse},
+    delete_records::{DeleteRecordsRequest, DeleteRecordsResponse},
     delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse},
     describe_cluster::{DescribeClusterRequest, DescribeClusterResponse},
     describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse},
     describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse},
+    describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
     fetch::{FetchRequest, FetchResponse},
     find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
     heartbeat::{HeartbeatRequest, HeartbeatResponse},
+    incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse},
     init_producer_id::{InitProducerIdRequest, InitProducerIdResponse},
     join_group::{JoinGroupRequest, JoinGroupResponse},
     leave_group::{LeaveGroupRequest, LeaveGroupResponse},
@@ -187,9 +192,14 @@ apis! {
     ApiVersions = 18, 0..=4, advertised 0, ApiVersionsRequest -> ApiVersionsResponse;
     CreateTopics = 19, 2..=7, advertised 2, CreateTopicsRequest -> CreateTopicsResponse;
     DeleteTopics = 20, 1..=6, advertised 1, DeleteTopicsRequest -> DeleteTopicsResponse;
+    DeleteRecords = 21, 0..=2, advertised 0, DeleteRecordsRequest -> DeleteRecordsResponse;
     InitProducerId = 22, 0..=5, advertised 0, InitProducerIdRequest -> InitProducerIdResponse;
     DescribeConfigs = 32, 1..=4, advertised 1, DescribeConfigsRequest -> DescribeConfigsResponse;
+    AlterConfigs = 33, 0..=2, advertised 0, AlterConfigsRequest -> AlterConfigsResponse;
+    DescribeLogDirs = 35, 1..=5, advertised 1, DescribeLogDirsRequest -> DescribeLogDirsResponse;
+    CreatePartitions = 37, 0..=3, advertised 0, CreatePartitionsRequest -> CreatePartitionsResponse;
     DeleteGroups = 42, 0..=2, advertised 0, DeleteGroupsRequest -> DeleteGroupsResponse;
+    IncrementalAlterConfigs = 44, 0..=1, advertised 0, IncrementalAlterConfigsRequest -> IncrementalAlterConfigsResponse;
     DescribeCluster = 60, 0..=2, advertised 0, DescribeClusterRequest -> DescribeClusterResponse;
 }
 

@@ -26,6 +26,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::errors::Fault;
 
+mod changes;
+
+pub use changes::TopicChange;
+
 /// The topic that will keep transactions; a client may name it before anything is in it.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Kafka's default of `transaction.state.log.num.partitions`.
@@ -148,8 +152,9 @@ fn settings(topic: &Topic, effective: &Effective) -> PartitionSettings {
         timestamp_before_max_ms: effective.timestamp_before_max_ms,
         timestamp_after_max_ms: effective.timestamp_after_max_ms,
         require_keys: effective.is_compact,
-        retention_ms: effective.retention_ms,
-        retention_bytes: effective.retention_bytes,
+        // What the machines need of their logs, only they can tell, whatever the topic's options.
+        retention_ms: if internal { -1 } else { effective.retention_ms },
+        retention_bytes: if internal { -1 } else { effective.retention_bytes },
         sync_each: effective.is_synced_each,
         internal,
     }
@@ -207,6 +212,13 @@ impl Topics {
         self.read().topic(name).map(|topic| topic.id)
     }
 
+    /// The topic of this name with the options that hold for it.
+    pub fn effective(&self, name: &str) -> Option<(Topic, Effective)> {
+        let cluster = self.read();
+        let topic = cluster.topic(name)?;
+        Some((topic.clone(), cluster.effective(topic)))
+    }
+
     /// Whether there is a topic of this id.
     pub fn contains(&self, id: TopicId) -> bool {
         self.read().topic_by_id(id).is_some()
@@ -258,12 +270,7 @@ impl Topics {
             (topic, ticket)
         };
         ticket.durable().await.map_err(|failed| storage_fault(&failed))?;
-        let cluster = self.read();
-        if cluster.topic_by_id(topic.id).is_none() {
-            return Err(Fault::new(ErrorCode::UnknownTopicOrPartition, "deleted meanwhile"));
-        }
-        self.store.add_topic(spec(&cluster, &topic));
-        self.tell_lake(&cluster, &topic);
+        self.take_effect(topic.id, topic.partitions)?;
         Ok(topic)
     }
 
@@ -319,6 +326,8 @@ impl Topics {
         let effective = topic_config::effective(topic, &cluster.defaults().topic_defaults);
         if effective.is_in_lake {
             self.lake.add_topic(lake_topic(topic, &effective));
+        } else {
+            self.lake.withdraw_topic(topic.id);
         }
     }
 

@@ -15,6 +15,7 @@ macro_rules! with_clients {
 pub(crate) use with_clients;
 
 mod admin;
+mod admin_effects;
 mod clients_page;
 mod commands;
 mod compose;

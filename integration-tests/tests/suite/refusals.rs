@@ -1,6 +1,8 @@
 //! Requests that are well formed and cannot be granted: Kafka's own error for each. These run
 //! against Apache Kafka too, so the expectations are Kafka's and not ours.
 
+pub mod admin;
+
 use std::time::Duration;
 
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -46,7 +48,7 @@ const MEMBER_ID_REQUIRED: i16 = 79;
 const INVALID_RECORD: i16 = 87;
 const UNKNOWN_TOPIC_ID: i16 = 100;
 
-fn wire() -> Wire {
+pub fn wire() -> Wire {
     Wire::open(shared().bootstrap())
 }
 
@@ -64,7 +66,7 @@ fn coordinator() -> Wire {
     wire
 }
 
-fn name(topic: &str) -> TopicName {
+pub fn name(topic: &str) -> TopicName {
     TopicName(text(topic))
 }
 
@@ -73,7 +75,7 @@ fn group(id: &str) -> GroupId {
 }
 
 /// A new topic of one partition that is ready: Kafka's leader may need a moment.
-fn topic() -> String {
+pub fn topic() -> String {
     let topic = unique("refusals");
     create_topic(shared().bootstrap(), &topic, 1);
     let mut wire = wire();
@@ -92,7 +94,7 @@ pub fn produce(topic: &str, partition: i32, acks: i16, records: &[u8]) -> Produc
     ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![topic])
 }
 
-fn produced(wire: &mut Wire, topic: &str, partition: i32, records: &[u8]) -> i16 {
+pub fn produced(wire: &mut Wire, topic: &str, partition: i32, records: &[u8]) -> i16 {
     let response = wire.call(9, &produce(topic, partition, -1, records));
     response.responses[0].partition_responses[0].error_code
 }
