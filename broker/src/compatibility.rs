@@ -52,6 +52,15 @@ fn note(key: ApiKey) -> &'static str {
         ApiKey::DescribeLogDirs => {
             "One directory, `data.dir`, with its file system's size; a partition's size is that of its batches from the log start on."
         }
+        ApiKey::OffsetForLeaderEpoch => {
+            "A leader epoch begins with each start that is not a clean one's successor. An epoch that the log has not come to is -1."
+        }
+        ApiKey::ElectLeaders => "One broker leads every partition: ELECTION_NOT_NEEDED.",
+        ApiKey::ListPartitionReassignments => "One broker: nothing is ever being moved.",
+        ApiKey::OffsetDelete => {
+            "Topics that a live group of consumers reads are GROUP_SUBSCRIBED_TO_TOPIC; live groups of other kinds are NON_EMPTY_GROUP."
+        }
+        ApiKey::DescribeTopicPartitions => "Pages of at most 2000 partitions, by cursor.",
         ApiKey::InitProducerId => {
             "Idempotent producers. A transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as fatal."
         }
@@ -67,7 +76,6 @@ fn note(key: ApiKey) -> &'static str {
 /// request for one closes the connection, as in Kafka.
 const ABSENT: &[(i16, &str)] = &[
     (17, "SaslHandshake"),
-    (23, "OffsetForLeaderEpoch"),
     (24, "AddPartitionsToTxn"),
     (25, "AddOffsetsToTxn"),
     (26, "EndTxn"),
@@ -81,10 +89,7 @@ const ABSENT: &[(i16, &str)] = &[
     (39, "RenewDelegationToken"),
     (40, "ExpireDelegationToken"),
     (41, "DescribeDelegationToken"),
-    (43, "ElectLeaders"),
     (45, "AlterPartitionReassignments"),
-    (46, "ListPartitionReassignments"),
-    (47, "OffsetDelete"),
     (48, "DescribeClientQuotas"),
     (49, "AlterClientQuotas"),
     (50, "DescribeUserScramCredentials"),
@@ -99,7 +104,6 @@ const ABSENT: &[(i16, &str)] = &[
     (71, "GetTelemetrySubscriptions"),
     (72, "PushTelemetry"),
     (74, "ListConfigResources"),
-    (75, "DescribeTopicPartitions"),
     (76, "ShareGroupHeartbeat"),
     (77, "ShareGroupDescribe"),
     (78, "ShareFetch"),

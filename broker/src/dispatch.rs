@@ -76,6 +76,19 @@ pub fn dispatch(session: &mut Session, call: Call, request: Request) -> Reply {
         Request::DescribeLogDirs(request) => {
             later(call, api::describe_log_dirs::handle(context, version, request))
         }
+        Request::OffsetForLeaderEpoch(request) => {
+            later(call, api::offset_for_leader_epoch::handle(context, request))
+        }
+        Request::ElectLeaders(request) => {
+            later(call, api::elect_leaders::handle(context, version, request))
+        }
+        Request::ListPartitionReassignments(request) => {
+            later(call, api::list_partition_reassignments::handle(request))
+        }
+        Request::OffsetDelete(request) => later(call, api::offset_delete::handle(context, request)),
+        Request::DescribeTopicPartitions(request) => {
+            later(call, api::describe_topic_partitions::handle(context, request))
+        }
         Request::InitProducerId(request) => {
             later(call, api::init_producer_id::handle(context, request))
         }

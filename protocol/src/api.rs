@@ -15,6 +15,8 @@ use crate::messages::{
     describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse},
     describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse},
     describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse},
+    describe_topic_partitions::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse},
+    elect_leaders::{ElectLeadersRequest, ElectLeadersResponse},
     fetch::{FetchRequest, FetchResponse},
     find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse},
     heartbeat::{HeartbeatRequest, HeartbeatResponse},
@@ -24,9 +26,14 @@ use crate::messages::{
     leave_group::{LeaveGroupRequest, LeaveGroupResponse},
     list_groups::{ListGroupsRequest, ListGroupsResponse},
     list_offsets::{ListOffsetsRequest, ListOffsetsResponse},
+    list_partition_reassignments::{
+        ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    },
     metadata::{MetadataRequest, MetadataResponse},
     offset_commit::{OffsetCommitRequest, OffsetCommitResponse},
+    offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse},
     offset_fetch::{OffsetFetchRequest, OffsetFetchResponse},
+    offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse},
     produce::{ProduceRequest, ProduceResponse},
     sync_group::{SyncGroupRequest, SyncGroupResponse},
 };
@@ -194,13 +201,18 @@ apis! {
     DeleteTopics = 20, 1..=6, advertised 1, DeleteTopicsRequest -> DeleteTopicsResponse;
     DeleteRecords = 21, 0..=2, advertised 0, DeleteRecordsRequest -> DeleteRecordsResponse;
     InitProducerId = 22, 0..=5, advertised 0, InitProducerIdRequest -> InitProducerIdResponse;
+    OffsetForLeaderEpoch = 23, 2..=4, advertised 2, OffsetForLeaderEpochRequest -> OffsetForLeaderEpochResponse;
     DescribeConfigs = 32, 1..=4, advertised 1, DescribeConfigsRequest -> DescribeConfigsResponse;
     AlterConfigs = 33, 0..=2, advertised 0, AlterConfigsRequest -> AlterConfigsResponse;
     DescribeLogDirs = 35, 1..=5, advertised 1, DescribeLogDirsRequest -> DescribeLogDirsResponse;
     CreatePartitions = 37, 0..=3, advertised 0, CreatePartitionsRequest -> CreatePartitionsResponse;
     DeleteGroups = 42, 0..=2, advertised 0, DeleteGroupsRequest -> DeleteGroupsResponse;
+    ElectLeaders = 43, 0..=2, advertised 0, ElectLeadersRequest -> ElectLeadersResponse;
     IncrementalAlterConfigs = 44, 0..=1, advertised 0, IncrementalAlterConfigsRequest -> IncrementalAlterConfigsResponse;
+    ListPartitionReassignments = 46, 0..=0, advertised 0, ListPartitionReassignmentsRequest -> ListPartitionReassignmentsResponse;
+    OffsetDelete = 47, 0..=0, advertised 0, OffsetDeleteRequest -> OffsetDeleteResponse;
     DescribeCluster = 60, 0..=2, advertised 0, DescribeClusterRequest -> DescribeClusterResponse;
+    DescribeTopicPartitions = 75, 0..=0, advertised 0, DescribeTopicPartitionsRequest -> DescribeTopicPartitionsResponse;
 }
 
 impl ApiKey {

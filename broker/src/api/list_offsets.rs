@@ -110,8 +110,9 @@ fn offset_at(
         Isolation::ReadCommitted => offsets.last_stable,
         Isolation::ReadUncommitted => offsets.high_watermark,
     };
+    // The epoch of the record there: a consumer takes it for that of its last one (KIP-320).
     let at = |offset| {
-        Some(TimestampOffset { offset, timestamp: -1, leader_epoch: offsets.leader_epoch })
+        Some(TimestampOffset { offset, timestamp: -1, leader_epoch: partition.epoch_of(offset) })
     };
     let is_visible = |found: &TimestampOffset| found.offset < visible_end;
     match timestamp {

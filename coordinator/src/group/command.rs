@@ -36,6 +36,8 @@ pub enum Command {
     List(Token, ListFilter),
     /// DeleteGroups, answered in the order of the ids.
     Delete(Token, Vec<ByteString>),
+    /// OffsetDelete.
+    DeleteOffsets(Token, DeleteOffsets),
     /// These topics are gone: their committed offsets go too. No reply.
     TopicsDeleted(Vec<ByteString>),
     /// Nothing but time: timers that are due run. No reply.
@@ -203,4 +205,13 @@ pub struct ListFilter {
     pub states: Vec<ByteString>,
     /// Group types, such as `classic`.
     pub types: Vec<ByteString>,
+}
+
+/// An OffsetDelete request. The shell has answered for unknown topics and partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeleteOffsets {
+    /// The group.
+    pub group_id: ByteString,
+    /// Topics and partitions; answered in this order.
+    pub topics: Vec<(ByteString, Vec<i32>)>,
 }

@@ -30,8 +30,8 @@ mod timers;
 mod tests;
 
 pub use command::{
-    Command, Commit, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, Leave,
-    LeaveMember, ListFilter, Protocol, Sync, SyncAssignment, Token,
+    Command, Commit, CommitPartition, CommitTopic, DeleteOffsets, FetchOffsets, Heartbeat, Join,
+    Leave, LeaveMember, ListFilter, Protocol, Sync, SyncAssignment, Token,
 };
 pub use config::{GroupConfig, GroupLimits};
 pub use placement::{java_string_hash, partition_for};
@@ -39,7 +39,7 @@ pub use records::{
     CommittedOffset, GroupMetadata, GroupRecord, MemberMetadata, OffsetKey, RecordError,
 };
 pub use reply::{
-    CommitReply, CommitTopicReply, DescribedGroup, DescribedMember, FetchedOffsets,
+    CommitReply, CommitTopicReply, DeletedOffsets, DescribedGroup, DescribedMember, FetchedOffsets,
     FetchedPartition, FetchedTopic, JoinReply, JoinedMember, LeaveReply, LeftMember, ListedGroup,
     Outcome, Phase, Reply, SyncReply,
 };

@@ -10,8 +10,9 @@ use super::state::GroupOffsets;
 use super::step::Step;
 use super::timers::TimerKey;
 use super::{
-    Commit, CommitReply, CommitTopicReply, CommittedOffset, FetchOffsets, FetchedOffsets,
-    FetchedPartition, FetchedTopic, GroupConfig, GroupRecord, GroupState, Phase,
+    Commit, CommitReply, CommitTopicReply, CommittedOffset, DeleteOffsets, DeletedOffsets,
+    FetchOffsets, FetchedOffsets, FetchedPartition, FetchedTopic, GroupConfig, GroupRecord,
+    GroupState, Phase,
 };
 
 /// The next round of offset expiry when this one was full.
@@ -179,6 +180,42 @@ pub(super) fn topics_deleted(state: &GroupState, topics: &[ByteString], step: &m
             }
         }
     }
+}
+
+/// Handles an OffsetDelete: a live group of consumers keeps the offsets of the topics that it reads,
+/// a live group of anything else keeps all.
+pub(super) fn delete(
+    state: &GroupState,
+    groups: &Groups,
+    request: DeleteOffsets,
+    step: &mut Step<'_>,
+) -> DeletedOffsets {
+    let group = match groups.get(&request.group_id) {
+        _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
+        None => Err(ErrorCode::GroupIdNotFound),
+        Some(group) if !group.is_empty() && !group.is_consumer_group() => {
+            Err(ErrorCode::NonEmptyGroup)
+        }
+        Some(group) => Ok(group),
+    };
+    let group = match group {
+        Ok(group) => group,
+        Err(error) => return DeletedOffsets { error, topics: Vec::new() },
+    };
+    let committed = state.offsets_of(&request.group_id);
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for (topic, partitions) in request.topics {
+        let is_read = !group.is_empty() && group.is_subscribed(&topic);
+        let error = if is_read { ErrorCode::GroupSubscribedToTopic } else { ErrorCode::None };
+        let known = committed.and_then(|topics| topics.get(&topic)).filter(|_| !is_read);
+        for partition in &partitions {
+            if known.is_some_and(|known| known.contains_key(partition)) {
+                step.record(tombstone(&request.group_id, &topic, *partition));
+            }
+        }
+        topics.push((topic, partitions.into_iter().map(|index| (index, error)).collect()));
+    }
+    DeletedOffsets { error: ErrorCode::None, topics }
 }
 
 /// Writes a tombstone for every committed offset of a group.

@@ -31,6 +31,8 @@ pub enum Reply {
     Commit(CommitReply),
     /// To [`super::FetchOffsets`].
     Offsets(FetchedOffsets),
+    /// To [`super::DeleteOffsets`].
+    OffsetsDeleted(DeletedOffsets),
     /// To [`super::Command::Describe`], in the order asked.
     Described(Vec<DescribedGroup>),
     /// To [`super::Command::List`], sorted by group id.
@@ -249,4 +251,13 @@ pub struct ListedGroup {
     pub state: Phase,
     /// Its type: `classic`.
     pub group_type: &'static str,
+}
+
+/// The outcome of an OffsetDelete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedOffsets {
+    /// Why nothing was deleted at all, if so; then there are no topics.
+    pub error: ErrorCode,
+    /// Topics and partitions with their outcomes, in the order asked.
+    pub topics: Vec<(ByteString, Vec<(i32, ErrorCode)>)>,
 }

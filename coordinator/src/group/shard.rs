@@ -141,6 +141,10 @@ fn decide(state: &GroupState, groups: &mut Groups, command: Command, step: &mut 
             let deleted = listing::delete(state, groups, group_ids, step);
             step.reply(token, Reply::Deleted(deleted));
         }
+        Command::DeleteOffsets(token, request) => {
+            let reply = offsets::delete(state, groups, request, step);
+            step.reply(token, Reply::OffsetsDeleted(reply));
+        }
         Command::TopicsDeleted(topics) => offsets::topics_deleted(state, &topics, step),
         Command::Tick => {}
     }

@@ -226,15 +226,72 @@ fn too_long_notes_and_too_many_partitions_are_refused_one_by_one() {
     );
 }
 
+/// The protocols of a consumer that reads one topic.
+fn subscription(topic: &str) -> Vec<Protocol> {
+    // ConsumerProtocolSubscription v0: version, topics, user data.
+    let mut bytes = vec![0, 0, 0, 0, 0, 1, 0, topic.len() as u8];
+    bytes.extend(topic.as_bytes());
+    bytes.extend([0xff; 4]);
+    vec![Protocol { name: "range".into(), metadata: bytes.into() }]
+}
+
+#[test]
+fn offsets_are_deleted_but_not_under_those_who_read_them() {
+    use ErrorCode as E;
+    let delete = |bench: &mut Bench, group_id: &str, topic: &str| {
+        let topics = vec![(topic.into(), vec![0, 7])];
+        let request = DeleteOffsets { group_id: group_id.into(), topics };
+        let (token, records) = bench.send(|t| Command::DeleteOffsets(t, request));
+        let Reply::OffsetsDeleted(reply) = bench.answer(token) else { panic!() };
+        let outcomes = reply.topics.into_iter().flat_map(|(_, outcomes)| outcomes).collect();
+        (reply.error, outcomes, records.len())
+    };
+    let two_topics = |member_id: &str, generation| Commit {
+        topics: vec![topic("read", &[0]), topic("left", &[0])],
+        ..commit("g", member_id, generation)
+    };
+    let nothing = |error| (error, Vec::new(), 0);
+    let both = |error: E, records| (E::None, vec![(0, error), (7, error)], records);
+
+    // No group, no offsets; a group without members loses what it has and stays.
+    let mut bench = Bench::new();
+    assert_eq!(delete(&mut bench, "g", "read"), nothing(E::GroupIdNotFound));
+    assert_eq!(delete(&mut bench, "", "read"), nothing(E::InvalidGroupId));
+    assert_eq!(send(&mut bench, two_topics("", -1)).0, E::None);
+    assert_eq!(delete(&mut bench, "g", "read"), both(E::None, 1));
+    assert_eq!(delete(&mut bench, "g", "read"), both(E::None, 0));
+    assert_eq!(delete(&mut bench, "g", "absent"), both(E::None, 0));
+    assert_eq!(fetch(&mut bench, "g", None), [("left".to_string(), 0, 100)]);
+    bench.restart();
+    assert_eq!(fetch(&mut bench, "g", None), [("left".to_string(), 0, 100)]);
+
+    // (protocol type, protocols, outcome for a topic that is read, for one that is not)
+    for (protocol_type, protocols, read, left) in [
+        ("consumer", subscription("read"), both(E::GroupSubscribedToTopic, 0), both(E::None, 1)),
+        (
+            "consumer",
+            protocols(&["range"]),
+            both(E::GroupSubscribedToTopic, 0),
+            both(E::GroupSubscribedToTopic, 0),
+        ),
+        ("connect", protocols(&["range"]), nothing(E::NonEmptyGroup), nothing(E::NonEmptyGroup)),
+    ] {
+        let mut bench = Bench::new();
+        let join = Join { protocol_type: protocol_type.into(), protocols, ..new_join("a") };
+        let token = bench.join(join);
+        bench.advance(3_000);
+        let id = bench.join_reply(token).member_id;
+        bench.sync_all(std::slice::from_ref(&id), 1);
+        assert_eq!(send(&mut bench, two_topics(&id, 1)).0, E::None);
+        assert_eq!(delete(&mut bench, "g", "read"), read, "{protocol_type}");
+        assert_eq!(delete(&mut bench, "g", "left"), left, "{protocol_type}");
+        bench.leave(&[(&id, None)]);
+        assert_eq!(delete(&mut bench, "g", "read"), both(E::None, 1), "{protocol_type}, empty");
+    }
+}
+
 #[test]
 fn offsets_expire_by_the_kind_of_group() {
-    let subscription = |topic: &str| {
-        // ConsumerProtocolSubscription v0: version, topics, user data.
-        let mut bytes = vec![0, 0, 0, 0, 0, 1, 0, topic.len() as u8];
-        bytes.extend(topic.as_bytes());
-        bytes.extend([0xff; 4]);
-        vec![Protocol { name: "range".into(), metadata: bytes.into() }]
-    };
     let remaining = |bench: &mut Bench| {
         fetch(bench, "g", None).into_iter().map(|(t, ..)| t).collect::<Vec<_>>()
     };

@@ -47,6 +47,10 @@ enum Act {
         group: u8,
     },
     TopicsDeleted,
+    DeleteOffsets {
+        group: u8,
+        who: u8,
+    },
     Advance {
         ms: i64,
     },
@@ -75,8 +79,9 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(group, who, stale)| Act::Heartbeat { group, who, stale }),
         2 => (group.clone(), who.clone(), any::<bool>())
             .prop_map(|(group, who, by_instance)| Act::Leave { group, who, by_instance }),
-        3 => (group.clone(), who, 0..4u8)
+        3 => (group.clone(), who.clone(), 0..4u8)
             .prop_map(|(group, who, kind)| Act::Commit { group, who, kind }),
+        1 => (group.clone(), who).prop_map(|(group, who)| Act::DeleteOffsets { group, who }),
         1 => group.clone().prop_map(|group| Act::Delete { group }),
         4 => (group, any::<bool>())
             .prop_map(|(group, is_static)| Act::Settle { group, is_static }),
@@ -170,6 +175,7 @@ impl Clients {
             Act::Delete { group } => {
                 self.bench.ask(|t| Command::Delete(t, vec![Clients::group(group)]));
             }
+            Act::DeleteOffsets { group, who } => self.delete_offsets(group, who),
             Act::TopicsDeleted => {
                 self.bench.send(|_| Command::TopicsDeleted(vec!["t".into()]));
             }
@@ -238,6 +244,12 @@ impl Clients {
             ..Commit::default()
         };
         self.bench.ask(|t| Command::Commit(t, commit));
+    }
+
+    fn delete_offsets(&mut self, group: u8, who: u8) {
+        let topics = vec![("t".into(), vec![i32::from(who), 9])];
+        let request = DeleteOffsets { group_id: Clients::group(group), topics };
+        self.bench.ask(|t| Command::DeleteOffsets(t, request));
     }
 
     fn collect_ids(&mut self) {

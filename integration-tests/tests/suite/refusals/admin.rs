@@ -7,12 +7,21 @@ use kafka_protocol::messages::create_partitions_request::{
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
+use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::{
     AlterConfigsRequest, CreatePartitionsRequest, DeleteRecordsRequest,
-    IncrementalAlterConfigsRequest,
+    DescribeTopicPartitionsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
+    ListPartitionReassignmentsRequest, OffsetDeleteRequest, OffsetForLeaderEpochRequest,
 };
 
 use super::*;
@@ -20,6 +29,10 @@ use super::*;
 const INVALID_REPLICA_ASSIGNMENT: i16 = 39;
 const INVALID_REQUEST: i16 = 42;
 const POLICY_VIOLATION: i16 = 44;
+const FENCED_LEADER_EPOCH: i16 = 74;
+const UNKNOWN_LEADER_EPOCH: i16 = 75;
+const ELECTION_NOT_NEEDED: i16 = 84;
+const GROUP_SUBSCRIBED_TO_TOPIC: i16 = 86;
 
 pub const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -239,4 +252,209 @@ fn records_that_are_not_there_or_not_to_go_are_not_deleted() {
         }
     }
     assert_eq!(fetched(&mut wire, &topic, 0), 0);
+}
+
+/// The answer for one partition: error code, epoch, end offset.
+fn end_of_epoch(
+    wire: &mut Wire,
+    version: i16,
+    (topic, partition): (&str, i32),
+    (current, asked): (i32, i32),
+) -> (i16, i32, i64) {
+    let partition = OffsetForLeaderPartition::default()
+        .with_partition(partition)
+        .with_current_leader_epoch(current)
+        .with_leader_epoch(asked);
+    let topic =
+        OffsetForLeaderTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
+    let mut request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+    if version >= 3 {
+        request = request.with_replica_id((-1).into());
+    }
+    let found = &wire.call(version, &request).topics[0].partitions[0];
+    (found.error_code, found.leader_epoch, found.end_offset)
+}
+
+#[test]
+fn leader_epochs_end_at_the_log_end_or_are_refused() {
+    let (topic, mut wire) = (topic(), wire());
+    assert_eq!(produced(&mut wire, &topic, 0, &batch(&[b"one", b"two"])), 0);
+    let absent = unique("absent");
+    let metadata = MetadataRequest::default()
+        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name(&topic)))]));
+    let now = wire.call(9, &metadata).topics[0].partitions[0].leader_epoch;
+    for version in 2..=4 {
+        for (place, epochs, expected) in [
+            ((&*topic, 0), (-1, now), (0, now, 2)),
+            ((&topic, 0), (now, now), (0, now, 2)),
+            ((&topic, 0), (-1, now + 1), (0, -1, -1)),
+            ((&topic, 0), (-1, -1), (0, -1, -1)),
+            ((&topic, 0), (now + 1, now), (UNKNOWN_LEADER_EPOCH, -1, -1)),
+            ((&topic, 4), (-1, now), (UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
+            ((&absent, 0), (-1, now), (UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
+        ] {
+            let found = end_of_epoch(&mut wire, version, place, epochs);
+            assert_eq!(found, expected, "version {version}: {place:?} {epochs:?}");
+        }
+        if now > 0 {
+            let found = end_of_epoch(&mut wire, version, (&topic, 0), (now - 1, now));
+            assert_eq!(found, (FENCED_LEADER_EPOCH, -1, -1));
+        }
+    }
+}
+
+#[test]
+fn elections_are_not_needed_and_unknown_partitions_have_none() {
+    let (topic, mut wire) = (topic(), wire());
+    let absent = unique("absent");
+    let of = |topic: &str, partitions: &[i32]| {
+        TopicPartitions::default().with_topic(name(topic)).with_partitions(partitions.to_vec())
+    };
+    for version in 0..=2 {
+        for kind in 0..=i8::from(version >= 1) {
+            let request = ElectLeadersRequest::default()
+                .with_timeout_ms(10_000)
+                .with_election_type(kind)
+                .with_topic_partitions(Some(vec![of(&topic, &[0, 6]), of(&absent, &[0])]));
+            let response = wire.call(version, &request);
+            assert_eq!(response.error_code, 0, "{response:?}");
+            let results = response.replica_election_results.iter();
+            let codes: Vec<i16> =
+                results.flat_map(|one| &one.partition_result).map(|one| one.error_code).collect();
+            let expected =
+                [ELECTION_NOT_NEEDED, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION];
+            assert_eq!(codes, expected, "{response:?}");
+        }
+        let all =
+            ElectLeadersRequest::default().with_timeout_ms(10_000).with_topic_partitions(None);
+        let response = wire.call(version, &all);
+        let elected: usize =
+            response.replica_election_results.iter().map(|one| one.partition_result.len()).sum();
+        assert_eq!((response.error_code, elected), (0, 0), "{response:?}");
+    }
+    let unheard_of = ElectLeadersRequest::default()
+        .with_timeout_ms(10_000)
+        .with_election_type(7)
+        .with_topic_partitions(Some(vec![of(&topic, &[0])]));
+    let response = wire.call(2, &unheard_of);
+    let partition = &response.replica_election_results[0].partition_result[0];
+    assert_eq!((response.error_code, partition.error_code), (INVALID_REQUEST, INVALID_REQUEST));
+    let moving = wire.call(0, &ListPartitionReassignmentsRequest::default().with_topics(None));
+    assert_eq!((moving.error_code, moving.topics.len()), (0, 0), "{moving:?}");
+}
+
+fn page(
+    topics: &[&str],
+    limit: i32,
+    cursor: Option<(&str, i32)>,
+) -> DescribeTopicPartitionsRequest {
+    let topic = |topic: &&str| TopicRequest::default().with_name(name(topic));
+    let cursor = cursor.map(|(topic, partition)| {
+        Cursor::default().with_topic_name(name(topic)).with_partition_index(partition)
+    });
+    DescribeTopicPartitionsRequest::default()
+        .with_topics(topics.iter().map(topic).collect())
+        .with_response_partition_limit(limit)
+        .with_cursor(cursor)
+}
+
+#[test]
+fn topics_are_described_a_page_at_a_time() {
+    let (prefix, mut wire) = (unique("pages"), wire());
+    let [a, b, c] = ["a", "b", "c"].map(|end| format!("{prefix}-{end}"));
+    create_topic(shared().bootstrap(), &a, 3);
+    create_topic(shared().bootstrap(), &c, 2);
+    for topic in [&a, &c] {
+        wait_for("the new topics to be served", Duration::from_secs(30), || {
+            (fetched(&mut wire, topic, 0) == 0).then_some(())
+        });
+    }
+    let asked = [&*c, &b, &a];
+    // (limit, cursor, topics with error and number of partitions, next cursor)
+    let unknown = UNKNOWN_TOPIC_OR_PARTITION;
+    for (limit, cursor, expected, next) in [
+        (100, None, vec![(&a, 0, 3), (&b, unknown, 0), (&c, 0, 2)], None),
+        (2, None, vec![(&a, 0, 2)], Some((&a, 2))),
+        (2, Some((&*a, 2)), vec![(&a, 0, 1), (&b, unknown, 0), (&c, 0, 1)], Some((&c, 1))),
+        (3, None, vec![(&a, 0, 3)], Some((&b, 0))),
+        (100, Some((&b, 0)), vec![(&b, unknown, 0), (&c, 0, 2)], None),
+        (0, Some((&c, 1)), vec![(&c, 0, 1)], None),
+    ] {
+        let response = wire.call(0, &page(&asked, limit, cursor));
+        let found: Vec<_> = response
+            .topics
+            .iter()
+            .map(|topic| {
+                let name = topic.name.as_ref().unwrap().to_string();
+                (name, topic.error_code, topic.partitions.len())
+            })
+            .collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(name, code, count)| (name.clone(), code, count)).collect();
+        assert_eq!(found, expected, "limit {limit}, cursor {cursor:?}");
+        let found = response.next_cursor.map(|c| (c.topic_name.to_string(), c.partition_index));
+        assert_eq!(found, next.map(|(topic, index)| (topic.clone(), index)));
+    }
+    for cursor in [(&*prefix, 0), (&a, -1)] {
+        let response = wire.call(0, &page(&[&a], 10, Some(cursor)));
+        assert_eq!(response.topics[0].error_code, INVALID_REQUEST, "{cursor:?}: {response:?}");
+    }
+    let all = wire.call(0, &page(&[], 2000, None));
+    assert!(all.topics.iter().any(|topic| topic.name == Some(name(&c))));
+}
+
+#[test]
+fn offsets_of_a_live_group_are_not_deleted() {
+    let (id, topic, mut wire) = (unique("offset-delete"), topic(), coordinator());
+    let delete = |wire: &mut Wire, id: &str, topic: &str, partition: i32| {
+        let partition = OffsetDeleteRequestPartition::default().with_partition_index(partition);
+        let topic = OffsetDeleteRequestTopic::default()
+            .with_name(name(topic))
+            .with_partitions(vec![partition]);
+        let request =
+            OffsetDeleteRequest::default().with_group_id(group(id)).with_topics(vec![topic]);
+        let response = wire.call(0, &request);
+        let partitions = response.topics.first().map_or(0, |t| t.partitions[0].error_code);
+        (response.error_code, partitions)
+    };
+    let absent = unique("absent");
+    assert_eq!(delete(&mut wire, &absent, &topic, 0), (GROUP_ID_NOT_FOUND, 0));
+    assert_eq!(delete(&mut wire, "", &topic, 0), (INVALID_GROUP_ID, 0));
+    let commit = |wire: &mut Wire| {
+        let committed = OffsetCommitRequestPartition::default()
+            .with_partition_index(0)
+            .with_committed_offset(0);
+        let topics = OffsetCommitRequestTopic::default()
+            .with_name(name(&topic))
+            .with_partitions(vec![committed]);
+        let request = OffsetCommitRequest::default()
+            .with_group_id(group(&id))
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(vec![topics]);
+        wire.call(8, &request).topics[0].partitions[0].error_code
+    };
+    assert_eq!(commit(&mut wire), 0);
+    assert_eq!(delete(&mut wire, &id, &absent, 0), (0, UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(delete(&mut wire, &id, &topic, 9), (0, UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(delete(&mut wire, &id, &topic, 0), (0, 0));
+    // A member that reads the topic.
+    let mut subscription = vec![0, 1, 0, 0, 0, 1];
+    subscription.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
+    subscription.extend(topic.as_bytes());
+    subscription.extend([255; 4]);
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(text("range"))
+        .with_metadata(subscription.into());
+    let join = |member: &str| join(&id, member, "range").with_protocols(vec![protocol.clone()]);
+    let member = wire.call(5, &join("")).member_id;
+    let joined = wire.call(5, &join(&member));
+    assert_eq!(joined.error_code, 0, "{joined:?}");
+    let sync = SyncGroupRequest::default()
+        .with_group_id(group(&id))
+        .with_member_id(member)
+        .with_generation_id(joined.generation_id);
+    assert_eq!(wire.call(3, &sync).error_code, 0);
+    assert_eq!(delete(&mut wire, &id, &topic, 0), (0, GROUP_SUBSCRIBED_TO_TOPIC));
+    let other = self::topic();
+    assert_eq!(delete(&mut wire, &id, &other, 0), (0, 0));
 }
