@@ -6,6 +6,7 @@ use strom_lake::Lake;
 use strom_storage::Store;
 use tokio::sync::watch;
 
+use crate::api::fetch::Sessions;
 use crate::clock::Clock;
 use crate::config::{Config, HostPort};
 use crate::coordinators::groups::Groups;
@@ -27,6 +28,8 @@ pub struct Broker {
     pub lake: Arc<Lake>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What consumers read, so that they need not say it again.
+    pub fetch_sessions: Sessions,
     /// What fetched records may hold until consumers have taken them.
     pub replies: ReplyMemory,
     /// The time.

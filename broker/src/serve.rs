@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::api::fetch::Sessions;
 use crate::banner::{self, Banner, Found};
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -146,6 +147,7 @@ async fn open(config: &Config, sockets: &Sockets) -> Result<(Arc<Broker>, Found)
         groups,
         lake,
         metrics: Arc::default(),
+        fetch_sessions: Sessions::new(config.limits.fetch_sessions),
         replies: ReplyMemory::new(config.memory_limit / REPLY_MEMORY_SHARE),
         clock,
         shutdown: watch::channel(false).0,

@@ -1,45 +1,73 @@
 //! Fetch (key 1), versions 4-18. v5 log start offset; v7 fetch sessions; v9 leader epochs; v10 zstd;
 //! v11 rack; v12 flexible; v13 topic ids; v15 replica state; v17, v18 replica directory and watermark.
 //!
-//! Fetch sessions are not kept: every answer carries session id 0, which tells the client to send
-//! full requests (KIP-227). A full request is answered whatever session it would open or close; one
-//! that continues a session is answered with FETCH_SESSION_ID_NOT_FOUND.
-//!
 //! ```text
-//! resolve ─► read every partition ─► enough? reply : subscribe, read again, wait once, read again
+//! session ─► targets ─► read each ─► enough? reply : subscribe, read what changed, wait once, again
 //! ```
 
+mod respond;
+mod session;
+
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use strom_protocol::error_code::ErrorCode;
-use strom_protocol::messages::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
-};
+use strom_protocol::messages::fetch::{FetchRequest, FetchResponse};
 use strom_protocol::record::Compression;
 use strom_protocol::types::TopicId;
-use strom_protocol::wire::Records;
+use strom_protocol::{ByteString, Uuid};
 use strom_storage::{Isolation, Partition, Read, ReadError, ReadLimits, Subscription};
 use tokio::sync::Notify;
 use tracing::warn;
 
+use self::session::{Ask, Cache, Key, NO_SESSION, Resumed, Shared, TopicKey, Wanted};
 use crate::errors::read_error_code;
 use crate::session::Context;
 
 const SESSIONS_SINCE: i16 = 7;
 const ZSTD_SINCE: i16 = 10;
 const TOPIC_IDS_SINCE: i16 = 13;
-/// Epochs of full requests: -1 ends a session or wants none, 0 asks for one (which may be declined).
-const FULL_REQUEST_EPOCHS: std::ops::RangeInclusive<i32> = -1..=0;
 /// A response carries at most this much, whatever the client asks for (Kafka's `fetch.max.bytes`);
 /// a single larger batch is still returned whole.
 const RESPONSE_BYTES_MAX: usize = 55 * 1024 * 1024;
 
-/// One partition of the request, resolved.
+/// Every fetch session of the broker.
+#[derive(Debug)]
+pub struct Sessions(Mutex<Cache<Arc<Partition>>>);
+
+impl Sessions {
+    /// Room for `slots_max` sessions; 0 turns them off.
+    pub fn new(slots_max: usize) -> Self {
+        Self(Mutex::new(Cache::new(slots_max)))
+    }
+
+    /// Sessions at this moment.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache<Arc<Partition>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the response has to do with a session.
+enum SessionUse {
+    /// Nothing.
+    None,
+    /// It opens one, if there is room.
+    Opens(Ask),
+    /// It continues one, as the answer to the request with this epoch.
+    Open(Shared<Arc<Partition>>, i32),
+}
+
+/// One partition to read, resolved.
 struct Target {
-    topic: usize,
-    index: i32,
+    key: Key,
+    wanted: Wanted,
+    /// Where it stands in its session, if there is one.
+    place: u64,
     source: Result<Source, ErrorCode>,
 }
 
@@ -60,6 +88,7 @@ struct Limits {
 }
 
 /// What one pass over all partitions found.
+#[derive(Default)]
 struct Pass {
     results: Vec<Result<Read, ErrorCode>>,
     bytes: usize,
@@ -69,28 +98,98 @@ struct Pass {
 
 /// Answers once `min_bytes` are there, a partition fails, or `max_wait_ms` is over.
 pub async fn handle(context: Context, version: i16, request: FetchRequest) -> FetchResponse {
-    if version >= SESSIONS_SINCE && !FULL_REQUEST_EPOCHS.contains(&request.session_epoch) {
-        return failed(ErrorCode::FetchSessionIdNotFound);
-    }
     let limits = Limits {
         bytes_max: usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX),
         isolation: isolation(request.isolation_level),
         zstd_allowed: version >= ZSTD_SINCE,
     };
-    let targets: Arc<[Target]> = resolve(&context, version, &request).into();
     // More than fits into a response is never there, so it is not waited for.
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(limits.bytes_max);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let (session, targets) = match begin(&context, version, request) {
+        Ok(begun) => begun,
+        Err(code) => return respond::failed(code, NO_SESSION),
+    };
+    let targets: Arc<[Target]> = targets.into();
 
-    let mut pass = read_all(&context, &targets, limits).await;
+    let mut pass = read_all(&context, &targets, limits, Pass::default()).await;
     if !wait.is_zero() && !enough(&pass, bytes_min) {
-        pass = wait_for(context.clone(), &targets, limits, (bytes_min, wait)).await;
+        pass = wait_for(context.clone(), &targets, limits, (pass, bytes_min, wait)).await;
     }
     context.broker.metrics.fetched(pass.bytes);
     let bytes = pass.bytes;
-    let mut response = respond(&request, &targets, pass, limits);
+    let mut response = respond::respond(&context, session, &targets, pass.results, limits);
     hold(&context, &mut response, bytes);
     response
+}
+
+/// The partitions that the request and its session are about.
+fn begin(
+    context: &Context,
+    version: i16,
+    request: FetchRequest,
+) -> Result<(SessionUse, Vec<Target>), ErrorCode> {
+    let uses_topic_ids = version >= TOPIC_IDS_SINCE;
+    let ask = Ask {
+        session_id: request.session_id,
+        epoch: request.session_epoch,
+        uses_topic_ids,
+        now_ms: context.broker.clock.now_ms(),
+    };
+    let named = named(&request, uses_topic_ids);
+    let sessions = &context.broker.fetch_sessions;
+    if ask.is_full() {
+        if ask.session_id != NO_SESSION {
+            sessions.lock().close(ask.session_id);
+        }
+        let opens = version >= SESSIONS_SINCE && ask.opens();
+        let target = |(key, wanted)| Target {
+            source: source(context, &key, wanted, None),
+            key,
+            wanted,
+            place: 0,
+        };
+        let session = if opens { SessionUse::Opens(ask) } else { SessionUse::None };
+        return Ok((session, named.into_iter().map(target).collect()));
+    }
+    let forgotten = request.forgotten_topics_data.iter().flat_map(|topic| {
+        let key = topic_key(&topic.topic, topic.topic_id, uses_topic_ids);
+        topic.partitions.iter().map(move |index| Key { topic: key.clone(), partition: *index })
+    });
+    let resumed = sessions.lock().resume(ask, named, forgotten)?;
+    let Resumed::Open(shared) = resumed else { return Ok((SessionUse::None, Vec::new())) };
+    let targets = session::lock(&shared)
+        .entries()
+        .map(|(place, entry)| Target {
+            key: entry.key.clone(),
+            wanted: entry.wanted,
+            place,
+            source: source(context, &entry.key, entry.wanted, entry.handle.as_ref()),
+        })
+        .collect();
+    Ok((SessionUse::Open(shared, ask.epoch), targets))
+}
+
+fn named(request: &FetchRequest, uses_topic_ids: bool) -> Vec<(Key, Wanted)> {
+    let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    let mut named = Vec::with_capacity(count);
+    for topic in &request.topics {
+        let key = topic_key(&topic.topic, topic.topic_id, uses_topic_ids);
+        named.extend(topic.partitions.iter().map(|wanted| {
+            let key = Key { topic: key.clone(), partition: wanted.partition };
+            let wanted = Wanted {
+                offset: wanted.fetch_offset,
+                bytes_max: wanted.partition_max_bytes,
+                leader_epoch: wanted.current_leader_epoch,
+            };
+            (key, wanted)
+        }));
+    }
+    named
+}
+
+fn topic_key(name: &ByteString, id: Uuid, uses_topic_ids: bool) -> TopicKey {
+    if uses_topic_ids { TopicKey::Id(id) } else { TopicKey::Name(name.clone()) }
 }
 
 /// The budget of replies is charged as long as the last piece of the records lives, which is
@@ -103,10 +202,6 @@ fn hold(context: &Context, response: &mut FetchResponse, bytes: usize) {
     if let Some(last) = chunks.next() {
         *last = context.broker.replies.hold(std::mem::take(last), bytes);
     }
-}
-
-fn failed(code: ErrorCode) -> FetchResponse {
-    FetchResponse { error_code: code.code(), ..Default::default() }
 }
 
 /// Isolation level as on the wire: 1 is read_committed, all else reads uncommitted.
@@ -123,20 +218,22 @@ async fn wait_for(
     mut context: Context,
     targets: &Arc<[Target]>,
     limits: Limits,
-    (bytes_min, wait): (usize, Duration),
+    (mut pass, bytes_min, wait): (Pass, usize, Duration),
 ) -> Pass {
     let deadline = tokio::time::Instant::now() + wait;
     let news = Arc::new(Notify::new());
     let _subscriptions = subscribe(targets, &news);
     loop {
         let notified = news.notified();
-        let pass = read_all(&context, targets, limits).await;
+        pass = read_all(&context, targets, limits, pass).await;
         if enough(&pass, bytes_min) {
             return pass;
         }
         tokio::select! {
             () = notified => {}
-            () = tokio::time::sleep_until(deadline) => return read_all(&context, targets, limits).await,
+            () = tokio::time::sleep_until(deadline) => {
+                return read_all(&context, targets, limits, pass).await;
+            }
             () = context.ended() => return pass,
         }
     }
@@ -153,47 +250,56 @@ fn subscribe(targets: &[Target], news: &Arc<Notify>) -> Vec<Subscription> {
         .collect()
 }
 
-fn resolve(context: &Context, version: i16, request: &FetchRequest) -> Vec<Target> {
-    let mut targets = Vec::new();
-    for (position, topic) in request.topics.iter().enumerate() {
-        let id = if version >= TOPIC_IDS_SINCE {
-            let id = TopicId(topic.topic_id);
-            let known = context.broker.topics.contains(id);
-            known.then_some(id).ok_or(ErrorCode::UnknownTopicId)
-        } else {
-            context.broker.topics.id_of(&topic.topic).ok_or(ErrorCode::UnknownTopicOrPartition)
-        };
-        for wanted in &topic.partitions {
-            let source = id.and_then(|id| source(context, id, wanted));
-            targets.push(Target { topic: position, index: wanted.partition, source });
-        }
+/// What to read of a partition; `known` if its session has found it before.
+fn source(
+    context: &Context,
+    key: &Key,
+    wanted: Wanted,
+    known: Option<&Arc<Partition>>,
+) -> Result<Source, ErrorCode> {
+    let partition = match known {
+        Some(partition) => Arc::clone(partition),
+        None => find(context, key)?,
+    };
+    super::check_leader_epoch(wanted.leader_epoch, partition.leader_epoch())?;
+    let bytes_max = usize::try_from(wanted.bytes_max).unwrap_or(0);
+    Ok(Source { partition, offset: wanted.offset, bytes_max })
+}
+
+fn find(context: &Context, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
+    let topics = &context.broker.topics;
+    let id = match &key.topic {
+        TopicKey::Name(name) => topics.id_of(name),
+        TopicKey::Id(id) => Some(TopicId(*id)).filter(|id| topics.contains(*id)),
+    };
+    let id = id.ok_or(unknown(&key.topic))?;
+    let partition = context.broker.store.partition(id, key.partition);
+    partition.ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// A topic that does not exist, in the words of the request's version.
+fn unknown(topic: &TopicKey) -> ErrorCode {
+    match topic {
+        TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
+        TopicKey::Id(_) => ErrorCode::UnknownTopicId,
     }
-    targets
 }
 
-fn source(context: &Context, id: TopicId, wanted: &FetchPartition) -> Result<Source, ErrorCode> {
-    let partition = context
-        .broker
-        .store
-        .partition(id, wanted.partition)
-        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    super::check_leader_epoch(wanted.current_leader_epoch, partition.leader_epoch())?;
-    Ok(Source {
-        partition,
-        offset: wanted.fetch_offset,
-        bytes_max: usize::try_from(wanted.partition_max_bytes).unwrap_or(0),
-    })
-}
-
-/// Reads inline when the tail answers everything, else on a thread that may wait for the disk.
-async fn read_all(context: &Context, targets: &Arc<[Target]>, limits: Limits) -> Pass {
+/// Reads what is not as `before` found it: inline when memory answers, else on a thread that may wait
+/// for the disk.
+async fn read_all(
+    context: &Context,
+    targets: &Arc<[Target]>,
+    limits: Limits,
+    before: Pass,
+) -> Pass {
     let bytes_max = limits.bytes_max.min(context.broker.replies.room());
     let limits = Limits { bytes_max, ..limits };
     if targets.iter().all(reads_from_memory) {
-        return read_pass(targets, limits);
+        return read_pass(targets, limits, before);
     }
     let targets = Arc::clone(targets);
-    tokio::task::spawn_blocking(move || read_pass(&targets, limits))
+    tokio::task::spawn_blocking(move || read_pass(&targets, limits, before))
         .await
         .expect("a read neither panics nor is cancelled")
 }
@@ -202,13 +308,21 @@ fn reads_from_memory(target: &Target) -> bool {
     target.source.as_ref().map_or(true, |source| source.offset >= source.partition.tail_start())
 }
 
-fn read_pass(targets: &[Target], limits: Limits) -> Pass {
+fn read_pass(targets: &[Target], limits: Limits, before: Pass) -> Pass {
     let results = Vec::with_capacity(targets.len());
     let mut pass = Pass { results, bytes: 0, bytes_max: limits.bytes_max, failed: false };
+    let mut before = before.results.into_iter();
     for target in targets {
-        let result = match &target.source {
-            Err(code) => Err(*code),
-            Ok(source) => read_one(source, limits, pass.bytes),
+        let result = match (&target.source, before.next()) {
+            (Err(code), _) => Err(*code),
+            (Ok(source), Some(Ok(read))) if source.partition.is_unchanged(&read.offsets) => {
+                Ok(read)
+            }
+            (Ok(source), _) => read_one(source, limits, pass.bytes).map_err(|code| match code {
+                // Deleted since its session found it.
+                ErrorCode::UnknownTopicOrPartition => unknown(&target.key.topic),
+                other => other,
+            }),
         };
         match &result {
             Ok(read) => pass.bytes += read.bytes,
@@ -238,69 +352,4 @@ fn read_one(source: &Source, limits: Limits, bytes_so_far: usize) -> Result<Read
         return Err(ErrorCode::UnsupportedCompressionType);
     }
     Ok(read)
-}
-
-fn respond(
-    request: &FetchRequest,
-    targets: &[Target],
-    pass: Pass,
-    limits: Limits,
-) -> FetchResponse {
-    let mut responses: Vec<FetchableTopicResponse> = request
-        .topics
-        .iter()
-        .map(|topic| FetchableTopicResponse {
-            topic: topic.topic.clone(),
-            topic_id: topic.topic_id,
-            partitions: Vec::with_capacity(topic.partitions.len()),
-        })
-        .collect();
-    for (target, result) in targets.iter().zip(pass.results) {
-        responses[target.topic].partitions.push(partition_data(target, result, limits));
-    }
-    FetchResponse { responses, ..Default::default() }
-}
-
-fn partition_data(
-    target: &Target,
-    result: Result<Read, ErrorCode>,
-    limits: Limits,
-) -> PartitionData {
-    let aborted = matches!(limits.isolation, Isolation::ReadCommitted).then(Vec::new);
-    match result {
-        Ok(read) => PartitionData {
-            partition_index: target.index,
-            high_watermark: read.offsets.high_watermark,
-            last_stable_offset: read.offsets.last_stable,
-            log_start_offset: read.offsets.log_start,
-            aborted_transactions: aborted,
-            records: Some(records(read)),
-            ..Default::default()
-        },
-        Err(code) => {
-            let offsets = match (&target.source, code) {
-                (Ok(source), ErrorCode::OffsetOutOfRange) => Some(source.partition.offsets()),
-                _ => None,
-            };
-            PartitionData {
-                partition_index: target.index,
-                error_code: code.code(),
-                high_watermark: offsets.map_or(-1, |offsets| offsets.high_watermark),
-                last_stable_offset: offsets.map_or(-1, |offsets| offsets.last_stable),
-                log_start_offset: offsets.map_or(-1, |offsets| offsets.log_start),
-                aborted_transactions: aborted,
-                records: Some(Records::default()),
-                ..Default::default()
-            }
-        }
-    }
-}
-
-fn records(read: Read) -> Records {
-    let mut chunks = Vec::with_capacity(read.batches.len() * 2);
-    for batch in read.batches {
-        chunks.push(batch.head);
-        chunks.push(batch.body);
-    }
-    Records { chunks }
 }

@@ -82,6 +82,7 @@ fn limits(values: &Values<'_>) -> Limits {
         max_connections: values.usize("max.connections"),
         max_connections_per_ip: values.usize("max.connections.per.ip"),
         connections_max_idle: values.duration("connections.max.idle.ms"),
+        fetch_sessions: values.usize("max.incremental.fetch.session.cache.slots"),
     }
 }
 

@@ -80,7 +80,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("broker.id.generation.enable", ""),
     ("request.timeout.ms", ""),
     ("fetch.max.bytes", ""),
-    ("max.incremental.fetch.session.cache.slots", ""),
     ("max.connections.per.ip.overrides", ""),
     ("max.connection.creation.rate", ""),
     ("log.message.format.version", ""),

@@ -92,6 +92,8 @@ pub struct Limits {
     pub max_connections_per_ip: usize,
     /// Silence after which a connection is closed.
     pub connections_max_idle: Duration,
+    /// Consumers whose partitions are remembered from one fetch to the next.
+    pub fetch_sessions: usize,
 }
 
 /// Settings of consumer groups.

@@ -248,6 +248,17 @@ pub const OPTIONS: &[ConfigOption] = &[
          themselves; shorter frees descriptors sooner.",
     ),
     option(
+        Section::Limits,
+        "max.incremental.fetch.session.cache.slots",
+        Kind::Integer { min: 0, max: I32 },
+        "1000",
+    )
+    .doc(
+        "Consumers whose partitions the broker remembers, so that their fetches name, and are \
+         answered, only what changed. Further ones send full requests, which is slower for those \
+         that read many partitions. 0 turns it off.",
+    ),
+    option(
         Section::Groups,
         "group.initial.rebalance.delay.ms",
         Kind::Milliseconds { min: 0, max: I32 },

@@ -8,10 +8,12 @@ use kafka_protocol::messages::{
     CreatePartitionsRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
     IncrementalAlterConfigsRequest, ListOffsetsRequest,
 };
+use strom_integration_tests::broker::{shared, unique};
 use strom_integration_tests::wait::wait_for;
 
+use crate::records::client;
 use crate::refusals::admin::{DELETE, Operation, SET, TOPIC, delete_records, grow, incremental};
-use crate::refusals::{fetched, name, produced, topic, wire};
+use crate::refusals::{fetched, name, produce, produced, topic, wire};
 use crate::wire::{Wire, batch, text};
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
@@ -78,6 +80,33 @@ fn further_partitions_take_and_give_records() {
     assert_ne!(produced(&mut wire, &topic, 3, &batch(&[b"beyond"])), 0);
 }
 
+/// Growth is the client's to see: its next look at the metadata makes it join again.
+#[test]
+fn a_group_takes_up_further_partitions_by_itself() {
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    let (topic, mut wire) = (topic(), wire());
+    let group = unique("growing");
+    let settings = [
+        ("group.id", group.as_str()),
+        ("topic.metadata.refresh.interval.ms", "500"),
+        ("auto.offset.reset", "earliest"),
+    ];
+    let bootstrap = shared().bootstrap();
+    let consumer: BaseConsumer = client(bootstrap, &settings).create().unwrap();
+    consumer.subscribe(&[&topic]).unwrap();
+    let has = |count: usize| {
+        wait_for(&format!("{count} partitions to be assigned"), Duration::from_secs(60), || {
+            if let Some(Err(error)) = consumer.poll(Duration::from_millis(200)) {
+                println!("{error}");
+            }
+            (consumer.assignment().unwrap().count() == count).then_some(())
+        });
+    };
+    has(1);
+    add_partitions(&mut wire, &topic, 3);
+    has(3);
+}
+
 #[test]
 fn changed_options_hold_for_the_next_record() {
     let (topic, mut wire) = (topic(), wire());
@@ -92,6 +121,11 @@ fn changed_options_hold_for_the_next_record() {
     // Records of a compacted topic need keys, and those of `batch` have none.
     alter(&mut wire, &topic, &[("cleanup.policy", SET, Some("compact"))]);
     produces(&mut wire, (&topic, 0), &[b"no key"], INVALID_RECORD);
+    let refused = wire.call(9, &produce(&topic, 0, -1, &batch(&[b"one", b"two"])));
+    let partition = &refused.responses[0].partition_responses[0];
+    let faulty: Vec<i32> = partition.record_errors.iter().map(|fault| fault.batch_index).collect();
+    assert_eq!((partition.error_code, faulty), (INVALID_RECORD, vec![0, 1]), "{partition:?}");
+    assert!(partition.error_message.as_ref().is_some_and(|message| !message.is_empty()));
     alter(&mut wire, &topic, &[("cleanup.policy", SET, Some("delete"))]);
     produces(&mut wire, (&topic, 0), &[b"no key"], 0);
 }

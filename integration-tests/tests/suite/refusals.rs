@@ -2,6 +2,7 @@
 //! against Apache Kafka too, so the expectations are Kafka's and not ours.
 
 pub mod admin;
+mod fetch_sessions;
 
 use std::time::Duration;
 

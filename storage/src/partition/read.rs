@@ -57,6 +57,14 @@ impl Partition {
         })
     }
 
+    /// Whether a read that found these offsets would find the same again.
+    pub fn is_unchanged(&self, seen: &Offsets) -> bool {
+        let state = self.state();
+        !state.is_deleted
+            && state.high_watermark == seen.high_watermark
+            && state.log_start == seen.log_start
+    }
+
     /// Reads batches from the journal: all of them, or those before the first damaged one.
     fn load(&self, entries: &[IndexEntry]) -> Result<Vec<StoredBatch>, Miss> {
         let mut batches = Vec::with_capacity(entries.len());
