@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use strom_protocol::record::Compression;
+
+use super::SegmentCompression;
 use super::arrow_file::ALIGNMENT;
 use super::batch_table::put;
 use super::columns::{Buffer, BufferSet};
@@ -60,8 +63,8 @@ pub(super) struct BufferLayout {
 pub(super) struct Chunk {
     pub(super) kind: ChunkKind,
     pub(super) flags: ChunkFlags,
-    /// Whether compressed buffers are zstd; LZ4 otherwise.
-    pub(super) is_zstd: bool,
+    /// What the columns were asked to be compressed with; of a block chunk always zstd.
+    pub(super) compression: SegmentCompression,
     pub(super) base_offset: i64,
     pub(super) next_offset: i64,
     pub(super) batches: u32,
@@ -100,6 +103,14 @@ impl Chunk {
         start..start + u64::from(self.block_bytes)
     }
 
+    /// The codec of buffers that are compressed. Zeros are so even where compression is not asked for.
+    pub(super) fn codec(&self) -> Compression {
+        match self.compression {
+            SegmentCompression::Lz4 => Compression::Lz4,
+            SegmentCompression::None | SegmentCompression::Zstd => Compression::Zstd,
+        }
+    }
+
     /// Where the Arrow message begins.
     pub(super) fn message_position(&self) -> u64 {
         round_up(self.blocks().end, ALIGNMENT)
@@ -119,7 +130,6 @@ impl Chunk {
     }
 
     /// Whether a key from `least` to `greatest`, both inclusive, may be here: false only if it cannot.
-    #[allow(dead_code, reason = "scans come next")]
     pub(super) fn may_have_key(&self, least: Option<&[u8]>, greatest: Option<&[u8]>) -> bool {
         let Some(keys) = &self.keys else { return false };
         let prefix = |key: &'_ [u8]| key.len().min(KEY_PREFIX_BYTES);
@@ -143,8 +153,8 @@ impl Chunk {
             u8::from(flags.is_dense)
                 | u8::from(flags.has_control) << 1
                 | u8::from(flags.has_log_append_time) << 2
-                | u8::from(self.is_zstd) << 3
-                | u8::from(self.keys.is_some()) << 4,
+                | u8::from(self.keys.is_some()) << 3
+                | compression_code(self.compression) << 4,
         );
         for number in [
             self.base_offset,
@@ -206,7 +216,7 @@ impl Chunk {
         let mut chunk = Chunk {
             kind,
             flags,
-            is_zstd: bits & 8 != 0,
+            compression: compression_of(bits >> 4)?,
             base_offset,
             next_offset,
             batches,
@@ -227,7 +237,7 @@ impl Chunk {
             table_crc: input.u32()?,
             buffers: Box::default(),
         };
-        if bits & 16 != 0 {
+        if bits & 8 != 0 {
             chunk.keys =
                 Some(KeyBounds { least: decode_key(input)?, greatest: decode_key(input)? });
         }
@@ -272,6 +282,20 @@ impl Chunk {
             || self.buffers.first().is_some_and(|layout| layout.buffer == Buffer::Timestamp);
         lies_within && is_ordered && counts_fit && has_timestamps && self.buffers.iter().all(fits)
     }
+}
+
+fn compression_code(compression: SegmentCompression) -> u8 {
+    match compression {
+        SegmentCompression::None => 0,
+        SegmentCompression::Lz4 => 1,
+        SegmentCompression::Zstd => 2,
+    }
+}
+
+fn compression_of(code: u8) -> Option<SegmentCompression> {
+    [SegmentCompression::None, SegmentCompression::Lz4, SegmentCompression::Zstd]
+        .into_iter()
+        .find(|compression| compression_code(*compression) == code)
 }
 
 fn decode_key(input: &mut Input<'_>) -> Option<Box<[u8]>> {

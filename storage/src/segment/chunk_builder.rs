@@ -58,15 +58,15 @@ impl std::fmt::Debug for Compressor {
 
 impl Compressor {
     /// The bytes compressed, if that saves a sixteenth at least.
-    fn compress(&mut self, codec: CompressionType, bytes: &[u8]) -> Option<Bytes> {
-        let compressed = if codec == CompressionType::ZSTD {
+    fn compress(&mut self, codec: Compression, bytes: &[u8]) -> Option<Bytes> {
+        let compressed = if codec == Compression::Zstd {
             let zstd = self.zstd.get_or_insert_with(|| {
                 zstd::bulk::Compressor::new(ZSTD_LEVEL).expect("the level is one of zstd's")
             });
             zstd.compress(bytes).expect("compressing to memory of the bound's size does not fail")
         } else {
             let mut compressed = Vec::with_capacity(bytes.len() / 2);
-            record::compress(Compression::Lz4, bytes, &mut compressed);
+            record::compress(codec, bytes, &mut compressed);
             compressed
         };
         (compressed.len() <= bytes.len() - bytes.len() / 16).then(|| Bytes::from(compressed))
@@ -182,6 +182,10 @@ impl ChunkBuilder {
         if self.kind == ChunkKind::Block {
             self.columns.fill_values_with_nulls();
         }
+        let compression = match self.kind {
+            ChunkKind::Plain => compression,
+            ChunkKind::Block => SegmentCompression::Zstd,
+        };
         let columns = &self.columns;
         let (rows, headers) = (columns.rows(), columns.headers());
         let all_null = |column: &BinaryColumn, set: BufferSet| match column.is_all_null() {
@@ -194,7 +198,7 @@ impl ChunkBuilder {
         let mut chunk = Chunk {
             kind: self.kind,
             flags: self.flags,
-            is_zstd: self.kind == ChunkKind::Block || compression != SegmentCompression::Lz4,
+            compression,
             base_offset: self.base_offset,
             next_offset: self.next_offset,
             batches: self.batches,
@@ -220,9 +224,8 @@ impl ChunkBuilder {
         };
         let table = Bytes::from(self.table.into_bytes());
         chunk.table_crc = checksum(&table);
-        let compresses_all =
-            self.kind == ChunkKind::Block || compression != SegmentCompression::None;
-        let policy = Policy { zeros, compresses_all, is_zstd: chunk.is_zstd };
+        let compresses_all = compression != SegmentCompression::None;
+        let policy = Policy { zeros, compresses_all, codec: chunk.codec() };
         let body = Body::lay_out(self.columns.into_buffers(), &policy, compressor);
         assert!(body.bytes <= PART_BYTES_MAX && self.block_bytes as u64 <= PART_BYTES_MAX);
         chunk.body_bytes = body.bytes as u32;
@@ -237,7 +240,7 @@ fn prefix(key: &[u8]) -> Box<[u8]> {
     Box::from(&key[..key.len().min(KEY_PREFIX_BYTES)])
 }
 
-fn message_of(chunk: &Chunk, places: &[(u64, u64)], codec: Option<CompressionType>) -> Vec<u8> {
+fn message_of(chunk: &Chunk, places: &[(u64, u64)], codec: Option<Compression>) -> Vec<u8> {
     let (rows, headers) = (chunk.rows as usize, chunk.headers as usize);
     record_batch_message(&RecordBatchLayout {
         rows,
@@ -252,7 +255,10 @@ fn message_of(chunk: &Chunk, places: &[(u64, u64)], codec: Option<CompressionTyp
         ],
         buffers: places,
         body_bytes: u64::from(chunk.body_bytes),
-        compression: codec,
+        compression: codec.map(|codec| match codec {
+            Compression::Lz4 => CompressionType::LZ4_FRAME,
+            _ => CompressionType::ZSTD,
+        }),
     })
 }
 
@@ -261,7 +267,7 @@ struct Policy {
     /// Those that hold zeros only, which our reader never reads.
     zeros: BufferSet,
     compresses_all: bool,
-    is_zstd: bool,
+    codec: Compression,
 }
 
 /// An Arrow body: the buffers that are not empty, and where they are.
@@ -271,7 +277,7 @@ struct Body {
     places: Vec<(u64, u64)>,
     layouts: Vec<BufferLayout>,
     bytes: u64,
-    codec: Option<CompressionType>,
+    codec: Option<Compression>,
 }
 
 impl Body {
@@ -283,8 +289,8 @@ impl Body {
         let is_zero = |buffer: Buffer| policy.zeros.contains(buffer);
         let zero_bytes: usize =
             Buffer::ALL.iter().filter(|b| is_zero(**b)).map(|b| buffers[*b as usize].len()).sum();
-        let codec = if policy.is_zstd { CompressionType::ZSTD } else { CompressionType::LZ4_FRAME };
-        let codec = (policy.compresses_all || zero_bytes >= ZEROS_BYTES_MIN).then_some(codec);
+        let codec =
+            (policy.compresses_all || zero_bytes >= ZEROS_BYTES_MIN).then_some(policy.codec);
         let mut body = Body {
             buffers: Vec::with_capacity(BUFFERS),
             places: Vec::with_capacity(ARROW_ORDER.len()),

@@ -64,9 +64,12 @@ impl BufferSet {
         BufferSet(self.0 | other.0)
     }
 
-    #[allow(dead_code, reason = "scans come next")]
     pub(super) fn without(self, other: BufferSet) -> BufferSet {
         BufferSet(self.0 & !other.0)
+    }
+
+    pub(super) fn contains_any(self, other: BufferSet) -> bool {
+        self.0 & other.0 != 0
     }
 
     pub(super) fn contains(self, buffer: Buffer) -> bool {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use strom_protocol::record::{Compression, HEADER_BYTES, Scratch};
+use strom_protocol::record::{HEADER_BYTES, Scratch};
 
 use super::batch_table::BatchTable;
 use super::chunk::{BufferLayout, Chunk, ChunkKind};
@@ -59,9 +59,9 @@ impl Loaded {
         &self.buffers[buffer as usize]
     }
 
-    /// Adds the buffers of another load of the same chunk.
-    #[allow(dead_code, reason = "scans come next")]
-    pub(super) fn add_buffers(&mut self, other: Loaded) {
+    /// Adds the buffers and blocks of another load of the same chunk.
+    pub(super) fn add(&mut self, other: Loaded) {
+        self.blocks = other.blocks;
         for (mine, others) in self.buffers.iter_mut().zip(other.buffers) {
             if mine.is_empty() {
                 *mine = others;
@@ -91,6 +91,23 @@ pub(super) fn fetch(
     let fetched = Fetched { ranges, parts };
     let load = |(chunk, wanted): &(&Chunk, Wanted)| load(chunk, *wanted, &fetched, scratch);
     Ok(wanted.iter().map(load).collect())
+}
+
+/// Fetches all bytes of a chunk and checks its buffers, which are not decompressed; with the parts that have
+/// no buffers loaded.
+pub(super) fn fetch_whole(
+    source: &dyn RangeSource,
+    chunk: &Chunk,
+) -> Result<(Bytes, Loaded), SegmentError> {
+    let whole = chunk.position..chunk.end();
+    let ranges = Vec::from([whole.clone()]);
+    let fetched = Fetched { parts: read(source, &ranges)?, ranges };
+    for layout in &chunk.buffers {
+        check_buffer(chunk, layout, &fetched.get(&chunk.buffer_range(layout)))?;
+    }
+    let table = load_table(chunk, &fetched.get(&chunk.table()))?;
+    let loaded = Loaded { table, blocks: fetched.get(&chunk.blocks()), ..Loaded::default() };
+    Ok((fetched.get(&whole), loaded))
 }
 
 struct Fetched {
@@ -140,17 +157,23 @@ fn load_buffer(
         let position = chunk.buffer_range(layout).start;
         SegmentError::corrupt(chunk.offsets(), position, reason)
     };
-    if checksum(&stored) != layout.crc {
-        return Err(damaged(format!("buffer {:?} has a wrong checksum", layout.buffer)));
-    }
+    check_buffer(chunk, layout, &stored)?;
     if !layout.is_compressed {
         return Ok(stored);
     }
-    let codec = if chunk.is_zstd { Compression::Zstd } else { Compression::Lz4 };
     scratch
-        .decompress_exactly(codec, &stored, layout.raw_bytes as usize)
+        .decompress_exactly(chunk.codec(), &stored, layout.raw_bytes as usize)
         .map(Bytes::from)
         .map_err(|error| damaged(format!("buffer {:?} cannot be read: {error}", layout.buffer)))
+}
+
+fn check_buffer(chunk: &Chunk, layout: &BufferLayout, stored: &[u8]) -> Result<(), SegmentError> {
+    if checksum(stored) == layout.crc {
+        return Ok(());
+    }
+    let position = chunk.buffer_range(layout).start;
+    let reason = format!("buffer {:?} has a wrong checksum", layout.buffer);
+    Err(SegmentError::corrupt(chunk.offsets(), position, reason))
 }
 
 fn load_table(chunk: &Chunk, bytes: &[u8]) -> Result<BatchTable, SegmentError> {

@@ -24,12 +24,16 @@
 //! let segment = Segment::open(source)?;                // reads the directory, no data
 //! let run = segment.run(topic, partition)?;
 //! let batches = run.read(from, end, limits, &mut scratch)?;   // as produced
+//! for columns in run.scan(ScanRequest { columns, offsets, predicate }) { … }
+//! let next = run.copy_into(from, max_bytes, &mut writer, &mut scratch)?;   // merging
+//! let verified = run.verify(&mut scratch)?;
 //! ```
 //!
 //! No I/O here: bytes leave as parts and come through a [`RangeSource`]. Nothing that was read is trusted:
 //! positions and lengths are checked against the object before use, checksums before content, and damage is
 //! reported with the offsets that it hit.
 
+mod arrays;
 mod arrow_file;
 mod batch_table;
 mod chunk;
@@ -38,8 +42,12 @@ mod columns;
 mod digest;
 mod directory;
 mod fetch;
+mod merge;
 mod open;
 mod read;
+mod request;
+mod scan;
+mod verify;
 mod wire;
 mod writer;
 
@@ -51,6 +59,9 @@ use strom_protocol::TopicId;
 
 pub use digest::digest_of;
 pub use open::{Run, Segment};
+pub use request::{Column, ColumnSet, Predicate, ScanRequest};
+pub use scan::Scan;
+pub use verify::{Mismatch, Verified};
 pub use writer::{FinishedSegment, SegmentWriter};
 
 /// The version of the format that is written, and the greatest that is read.

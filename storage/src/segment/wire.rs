@@ -39,17 +39,32 @@ fn slice_all(
     let heads = Bytes::from(heads);
     out.reserve(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let position = entry.block_position as usize;
-        let body = loaded.blocks.slice(position..position + entry.body_bytes());
+        let body = block_of(chunk, loaded, entry)?;
         let header = entry.header;
-        if crc_of_parts(&header.encode(), &body) != header.crc {
-            let position = chunk.blocks().start + position as u64;
-            return Err(damaged(entry, position, "its block has another CRC than was produced"));
-        }
         let head = heads.slice(index * HEADER_BYTES..(index + 1) * HEADER_BYTES);
         out.push(StoredBatch { header, head, body });
     }
     Ok(())
+}
+
+/// The body of a batch that is kept as a block, checked.
+pub(super) fn block_of(
+    chunk: &Chunk,
+    loaded: &Loaded,
+    entry: &BatchEntry,
+) -> Result<Bytes, SegmentError> {
+    let position = entry.block_position as usize;
+    let body = loaded.blocks.slice(position..position + entry.body_bytes());
+    if crc_of_parts(&entry.header.encode(), &body) != entry.header.crc {
+        let reason = "its block has another CRC than was produced";
+        return Err(damaged_block(chunk, entry, reason));
+    }
+    Ok(body)
+}
+
+/// What is wrong with a block.
+pub(super) fn damaged_block(chunk: &Chunk, entry: &BatchEntry, reason: &str) -> SegmentError {
+    damaged(entry, chunk.blocks().start + u64::from(entry.block_position), reason)
 }
 
 /// Plain batches, encoded one behind the other into one buffer.
@@ -183,7 +198,7 @@ impl<'a> Rows<'a> {
     }
 
     #[inline]
-    fn headers(&self, row: usize) -> HeaderRows<'a> {
+    pub(super) fn headers(&self, row: usize) -> HeaderRows<'a> {
         let range = span(self.header_ends, row).unwrap_or_default();
         let count = self.header_key.ends.len().saturating_sub(1);
         let range = if range.end <= count { range } else { 0..0 };
@@ -245,7 +260,7 @@ fn span(ends: &[[u8; 4]], row: usize) -> Option<Range<usize>> {
 
 /// A record's headers.
 #[derive(Clone)]
-struct HeaderRows<'a> {
+pub(super) struct HeaderRows<'a> {
     key: BinaryRows<'a>,
     value: BinaryRows<'a>,
     range: Range<usize>,

@@ -11,7 +11,7 @@ use strom_protocol::record::{
 };
 
 use super::arrow_file::{self, ALIGNMENT};
-use super::batch_table::Offsets;
+use super::batch_table::{BatchTable, Offsets};
 use super::chunk::{Chunk, ChunkKind};
 use super::columns::{Columns, Shape};
 use super::digest::digest_of_records;
@@ -291,6 +291,26 @@ impl SegmentWriter {
             self.output.pad();
         }
         debug_assert_eq!(chunk.end(), self.output.position);
+        self.add_chunk(chunk);
+    }
+
+    /// What chunks of the run being written are to be like: their compression and size.
+    pub(super) fn target(&self) -> (SegmentCompression, usize) {
+        let run = self.run.as_ref().expect("a run was begun");
+        (run.compression, self.options.chunk_bytes)
+    }
+
+    /// Appends the chunk of another object, whose bytes have been checked, as it is.
+    pub(super) fn append_chunk(&mut self, chunk: &Chunk, table: &BatchTable, bytes: Bytes) {
+        self.end_chunk();
+        let run = self.run.as_mut().expect("a run was begun");
+        assert!(chunk.base_offset >= run.summary.next_offset, "batches ascend");
+        for entry in &table.batches {
+            run.summary.add(&entry.header);
+        }
+        self.output.pad();
+        let chunk = Chunk { position: self.output.position, ..chunk.clone() };
+        self.output.put_bytes(bytes);
         self.add_chunk(chunk);
     }
 

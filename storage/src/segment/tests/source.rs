@@ -31,7 +31,6 @@ impl Object {
     }
 
     /// What was read since this was last asked.
-    #[allow(dead_code, reason = "scans come next")]
     pub(super) fn take_reads(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.reads.lock().unwrap())
     }
