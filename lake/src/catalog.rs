@@ -1,82 +1,68 @@
-//! The embedded catalog's read path: namespaces, tables, and loads that are fresh.
+//! The embedded catalog: namespaces, tables, loads that are fresh, and what engines may change.
 //!
-//! A load first has the table's tail committed, so that what it returns holds every record below
-//! the last stable offset of the moment it arrived; what happens when that takes too long is the
-//! topic's choice, and said in the answer (`strom.fresh`, `strom.offsets`). Nothing else flushes.
-//! Messages and types are those of the Java reference implementation, since clients match on
-//! them. This module knows no HTTP: a status is a number here, and bodies are made elsewhere.
+//! ```text
+//!  catalog.rs     listings and loads; a topic's table is flushed first
+//!  namespaces.rs  namespaces that engines make          records.rs    their records in the log
+//!  tables.rs      tables that engines make              metadata.rs   a change applied (pure)
+//!  publish.rs     what was decided, carried out         garbage.rs    what is to be removed
+//!  topics.rs      what may be changed about topics'     locations.rs  where tables may be (pure)
+//! ```
+//!
+//! A load of a topic's table first has the table's tail committed, so that what it returns holds
+//! every record below the last stable offset of the moment it arrived; what happens when that
+//! takes too long is the topic's choice, and said in the answer (`strom.fresh`, `strom.offsets`).
+//! Nothing else flushes. This module knows no HTTP: a status is a number here, and bodies are
+//! made elsewhere. Whatever changes something blocks until that is durable.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod cache;
+mod error;
+pub(crate) mod garbage;
+mod locations;
+mod locks;
+mod metadata;
+mod names;
+mod namespaces;
+mod publish;
+pub(crate) mod records;
+mod tables;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use iceberg::spec::TableMetadata;
 use iceberg::{NamespaceIdent, TableIdent};
-use iceberg_catalog_rest::{
-    ListNamespaceResponse, ListTablesResponse, LoadTableResult, NamespaceResponse,
-};
-use strom_storage::Partition;
+use iceberg_catalog_rest::{ListTablesResponse, LoadTableResult};
+use strom_storage::{MetadataLog, Partition};
 use tokio::sync::oneshot;
 
 use crate::commit::{self, Committed};
 use crate::lake::Shared;
 use crate::table::Table;
-use crate::{LakeError, Warehouse};
+use crate::{LakeError, LakeOptions, Warehouse};
+use cache::Cache;
+pub use error::CatalogError;
+use locations::Places;
+use locks::Locks;
+use records::{NamespaceRecord, TableRecord};
 
-/// Seconds after which a client should try again what could not be served.
-const RETRY_AFTER_SECONDS: u64 = 1;
-
-/// An error of the catalog, in the terms of the REST specification.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CatalogError {
-    /// The HTTP status.
-    pub status: u16,
-    /// The exception's name in the reference implementation.
-    pub kind: &'static str,
-    /// The message, in its wording where it has one.
-    pub message: String,
-    /// When to try again, for what may heal.
-    pub retry_after_seconds: Option<u64>,
-}
-
-impl CatalogError {
-    /// An error that trying again does not heal.
-    pub fn new(status: u16, kind: &'static str, message: impl Into<String>) -> CatalogError {
-        CatalogError { status, kind, message: message.into(), retry_after_seconds: None }
-    }
-
-    /// `Namespace does not exist: a.b`.
-    pub fn no_namespace(levels: &[String]) -> CatalogError {
-        let message = format!("Namespace does not exist: {}", levels.join("."));
-        CatalogError::new(404, "NoSuchNamespaceException", message)
-    }
-
-    /// `Table does not exist: a.b`.
-    pub fn no_table(levels: &[String], table: &str) -> CatalogError {
-        let message = format!("Table does not exist: {}.{table}", levels.join("."));
-        CatalogError::new(404, "NoSuchTableException", message)
-    }
-
-    /// `View does not exist: a.b`.
-    pub fn no_view(levels: &[String], view: &str) -> CatalogError {
-        let message = format!("View does not exist: {}.{view}", levels.join("."));
-        CatalogError::new(404, "NoSuchViewException", message)
-    }
-
-    /// A change that this catalog refuses, with the reason.
-    pub fn forbidden(reason: impl Into<String>) -> CatalogError {
-        CatalogError::new(403, "ForbiddenException", reason)
-    }
-
-    fn unavailable(message: String) -> CatalogError {
-        CatalogError {
-            status: 503,
-            kind: "ServiceUnavailableException",
-            message,
-            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+/// Looks at what the metadata log has of engines' namespaces and tables: whether it can be read,
+/// and whether anything is left to be removed.
+pub(crate) fn open(log: &MetadataLog, options: &LakeOptions) -> Result<bool, LakeError> {
+    for (key, value) in log.scan(records::NAMESPACES) {
+        let record: NamespaceRecord = records::decode(&key, &value).map_err(LakeError::Pointer)?;
+        if record.namespace.first() == Some(&options.namespace) {
+            return Err(LakeError::Options(format!(
+                "an engine has made a namespace {}; set lake.namespace to another one for topics",
+                options.namespace
+            )));
         }
     }
+    for (key, value) in log.scan(records::TABLES) {
+        let _: TableRecord = records::decode(&key, &value).map_err(LakeError::Pointer)?;
+    }
+    garbage::recover(log)
 }
 
 /// One page of a listing: all of it unless a size is given.
@@ -88,11 +74,25 @@ pub struct Page {
     pub size: Option<usize>,
 }
 
+impl Page {
+    /// The names of this page in their order, and where the next one begins.
+    fn of(&self, mut names: Vec<String>) -> (Vec<String>, Option<String>) {
+        let after = self.token.as_deref().unwrap_or("");
+        let limit = self.size.unwrap_or(usize::MAX).max(1);
+        names.retain(|name| name.as_str() > after);
+        names.sort_unstable();
+        let has_more = names.len() > limit;
+        names.truncate(limit);
+        let next = names.last().filter(|_| has_more).cloned();
+        (names, next)
+    }
+}
+
 /// A table as a load returns it.
 #[derive(Clone, Debug)]
 pub struct LoadedTable {
-    /// Location of the metadata file.
-    pub metadata_location: String,
+    /// Location of the metadata file; none while a table is only staged.
+    pub metadata_location: Option<String>,
     /// Its content.
     pub metadata: Arc<TableMetadata>,
     /// `strom.fresh`, `strom.offsets`, and what clients insist on.
@@ -105,7 +105,7 @@ impl LoadedTable {
     /// The body of the answer; with `refs_only` without snapshots that no branch or tag names.
     pub fn to_json(&self, refs_only: bool) -> Result<Vec<u8>, CatalogError> {
         let result = LoadTableResult {
-            metadata_location: Some(self.metadata_location.clone()),
+            metadata_location: self.metadata_location.clone(),
             metadata: self.metadata.as_ref().clone(),
             config: self.config.clone().into_iter().collect(),
             storage_credentials: None,
@@ -138,59 +138,49 @@ fn retain_referenced(metadata: &mut serde_json::Value) {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     shared: Arc<Shared>,
+    own: Arc<Own>,
+}
+
+/// What belongs to engines' own namespaces and tables.
+#[derive(Debug, Default)]
+struct Own {
+    locks: Locks,
+    cache: Cache,
+    /// Held while something looks at which namespaces and tables there are, and applies a change
+    /// that depends on it. Never across I/O.
+    structure: Mutex<()>,
+}
+
+impl Own {
+    fn structure(&self) -> MutexGuard<'_, ()> {
+        self.structure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Catalog {
     pub(crate) fn new(shared: Arc<Shared>) -> Catalog {
-        Catalog { shared }
+        Catalog { shared, own: Arc::default() }
     }
 
-    /// The namespaces directly under `parent`, or the top ones.
-    pub fn list_namespaces(
-        &self,
-        parent: Option<&[String]>,
-    ) -> Result<ListNamespaceResponse, CatalogError> {
-        let namespaces = match parent {
-            None | Some([]) => vec![NamespaceIdent::new(self.shared.options.namespace.clone())],
-            Some(parent) => {
-                self.check_namespace(parent)?;
-                Vec::new()
-            }
-        };
-        Ok(ListNamespaceResponse { namespaces, next_page_token: None })
-    }
-
-    /// A namespace with its properties.
-    pub fn namespace(&self, levels: &[String]) -> Result<NamespaceResponse, CatalogError> {
-        self.check_namespace(levels)?;
-        let options = &self.shared.options;
-        let location = format!("{}/{}", self.shared.warehouse.root(), options.namespace);
-        Ok(NamespaceResponse {
-            namespace: NamespaceIdent::new(options.namespace.clone()),
-            properties: HashMap::from([("location".to_string(), location)]),
-        })
-    }
-
-    /// The tables of a namespace: those whose topics have had a record.
+    /// The tables of a namespace; those of topics once the topic has had a record.
     pub fn list_tables(
         &self,
         levels: &[String],
         page: &Page,
     ) -> Result<ListTablesResponse, CatalogError> {
-        self.check_namespace(levels)?;
-        let namespace = NamespaceIdent::new(self.shared.options.namespace.clone());
-        let after = page.token.as_deref().unwrap_or("");
-        let limit = page.size.unwrap_or(usize::MAX).max(1);
-        let mut names: Vec<String> = self
-            .shared
-            .tables()
-            .iter()
-            .filter(|table| table.identity.table.as_str() > after && self.is_visible(table))
-            .map(|table| table.identity.table.clone())
-            .collect();
-        let has_more = names.len() > limit;
-        names.truncate(limit);
-        let next_page_token = names.last().filter(|_| has_more).cloned();
+        let record = self.namespace_record(levels)?;
+        let names: Vec<String> = if self.is_topics(levels) {
+            let tables = self.shared.tables().into_iter();
+            let visible = tables.filter(|table| self.is_visible(table));
+            visible.map(|table| table.identity.table.clone()).collect()
+        } else {
+            let prefix = records::tables_in(levels);
+            let found = self.shared.store.metadata().scan(&prefix).into_iter();
+            found.map(|(key, _)| String::from_utf8_lossy(&key[prefix.len()..]).into()).collect()
+        };
+        let (names, next_page_token) = page.of(names);
+        let namespace = NamespaceIdent::from_vec(record.namespace)
+            .map_err(|e| CatalogError::bad_request(e.message()))?;
         let ident = |name| TableIdent::new(namespace.clone(), name);
         Ok(ListTablesResponse {
             identifiers: names.into_iter().map(ident).collect(),
@@ -200,17 +190,23 @@ impl Catalog {
 
     /// Fails unless the table exists. Never flushes.
     pub fn table_exists(&self, levels: &[String], name: &str) -> Result<(), CatalogError> {
-        self.find(levels, name).map(|_| ())
+        match self.is_topics(levels) {
+            true => self.find_topics_table(levels, name).map(drop),
+            false => self.own_table(levels, name).map(drop),
+        }
     }
 
-    /// Loads a table, with every record that was committed in its topic when the load arrived, or
-    /// says that it is stale, or fails, as the topic has it.
+    /// Loads a table. A topic's has every record that was committed in its topic when the load
+    /// arrived, or says that it is stale, or fails, as the topic has it.
     pub async fn load_table(
         &self,
         levels: &[String],
         name: &str,
     ) -> Result<LoadedTable, CatalogError> {
-        let table = self.find(levels, name)?;
+        if !self.is_topics(levels) {
+            return self.load_own_table(levels, name).await;
+        }
+        let table = self.find_topics_table(levels, name)?;
         let partitions = table.partitions(&self.shared.store);
         if table.is_fresh(&partitions) {
             return self.loaded(&table, &partitions, None);
@@ -220,6 +216,30 @@ impl Catalog {
             return Err(not_fresh(&table, stale));
         }
         self.loaded(&table, &partitions, stale)
+    }
+
+    async fn load_own_table(
+        &self,
+        levels: &[String],
+        name: &str,
+    ) -> Result<LoadedTable, CatalogError> {
+        let (catalog, levels, name) = (self.clone(), levels.to_vec(), name.to_string());
+        let loading = tokio::task::spawn_blocking(move || catalog.load_own(&levels, &name));
+        let loaded = loading.await.map_err(|e| CatalogError::unavailable(e.to_string()))?;
+        let (record, metadata) = loaded?;
+        Ok(self.describe_own(Some(record.metadata_location), metadata))
+    }
+
+    /// An engine's table as it is answered.
+    fn describe_own(
+        &self,
+        metadata_location: Option<String>,
+        metadata: Arc<TableMetadata>,
+    ) -> LoadedTable {
+        let file = metadata_location.as_deref().and_then(|location| location.rsplit('/').next());
+        let version = format!("{}-{}", metadata.uuid().simple(), file.unwrap_or("staged"));
+        let config = self.shared.warehouse.vended(metadata.location());
+        LoadedTable { metadata_location, metadata, config, version }
     }
 
     /// Has the table flushed, and waits for that as long as its topic allows.
@@ -272,9 +292,9 @@ impl Catalog {
         Ok(describe(&self.shared.warehouse, &committed, stale.is_none()))
     }
 
-    fn find(&self, levels: &[String], name: &str) -> Result<Arc<Table>, CatalogError> {
+    /// A topic's table, once the topic has had a record.
+    fn find_topics_table(&self, levels: &[String], name: &str) -> Result<Arc<Table>, CatalogError> {
         let missing = || CatalogError::no_table(levels, name);
-        self.check_namespace(levels).map_err(|_| missing())?;
         let table = self.shared.table(name).ok_or_else(missing)?;
         if self.is_visible(&table) { Ok(table) } else { Err(missing()) }
     }
@@ -283,11 +303,9 @@ impl Catalog {
         table.has_had_a_record(&table.partitions(&self.shared.store))
     }
 
-    fn check_namespace(&self, levels: &[String]) -> Result<(), CatalogError> {
-        match levels {
-            [only] if *only == self.shared.options.namespace => Ok(()),
-            _ => Err(CatalogError::no_namespace(levels)),
-        }
+    /// Where tables may be.
+    fn places(&self) -> Places<'_> {
+        Places { root: self.shared.warehouse.root(), topics: &self.shared.options.namespace }
     }
 }
 
@@ -298,7 +316,7 @@ fn describe(warehouse: &Warehouse, committed: &Committed, is_fresh: bool) -> Loa
     config.insert("strom.fresh".to_string(), is_fresh.to_string());
     config.insert(commit::OFFSETS.to_string(), commit::offsets_json(offsets));
     LoadedTable {
-        metadata_location: pointer.metadata_location.clone(),
+        metadata_location: Some(pointer.metadata_location.clone()),
         metadata: Arc::clone(&committed.metadata),
         config,
         version: format!("{}-{}-{is_fresh}", pointer.table_uuid.simple(), pointer.commit),
@@ -318,8 +336,5 @@ fn in_ms(timeout: Duration) -> String {
     format!("{} ms (table.datalake.read-flush.timeout)", timeout.as_millis())
 }
 
-impl From<LakeError> for CatalogError {
-    fn from(error: LakeError) -> CatalogError {
-        CatalogError::unavailable(error.to_string())
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -146,6 +146,17 @@ fn commit_files(
         },
     };
     let plan = commit::plan(input).map_err(table.metadata_error("plan a commit"))?;
+    carry_out(shared, table, base, plan, pulled)
+}
+
+/// Makes a plan true: its files first, then the pointer, then what others see of it.
+pub(crate) fn carry_out(
+    shared: &Shared,
+    table: &Table,
+    base: Option<&Committed>,
+    plan: CommitPlan,
+    pulled: &Pulled,
+) -> Result<(), LakeError> {
     shared.warehouse.write_all(&plan.files)?;
     shared.fault(Step::MetadataWritten, Step::name)?;
     move_pointer(shared, table, base, &plan)?;
@@ -205,7 +216,7 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
 
 /// What the table is now: from memory, or, the first time, from the pointer and its files.
 /// The first time also removes what a commit that never was has left.
-fn base(warehouse: &Warehouse, table: &Table) -> Result<Option<Committed>, LakeError> {
+pub(crate) fn base(warehouse: &Warehouse, table: &Table) -> Result<Option<Committed>, LakeError> {
     let (pointer, committed) = {
         let state = table.state();
         (state.pointer.clone(), state.committed.clone())

@@ -9,7 +9,7 @@ use strom_protocol::TopicId;
 use strom_storage::{Change, MetadataLog, Store};
 use tokio::sync::oneshot;
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::commit::TableIdentity;
 use crate::flush::Step;
 use crate::pointer::{self, Pointer};
@@ -175,6 +175,7 @@ impl Lake {
             files::create_dir_synced(&root.join(&options.namespace))?;
         }
         clear_spool(&options.spool)?;
+        let has_garbage = catalog::open(store.metadata(), &options)?;
         let shared = Arc::new(Shared {
             store,
             options,
@@ -184,6 +185,9 @@ impl Lake {
             fault,
         });
         drop_orphans(&shared)?;
+        if has_garbage {
+            shared.queue.sweep();
+        }
         let threads = scheduler::start(&shared)?;
         let catalog = Catalog::new(Arc::clone(&shared));
         Ok(Arc::new(Lake { shared, catalog, threads: Mutex::new(threads) }))
@@ -407,4 +411,4 @@ fn suspended_status(name: &str, topic: &LakeTopic, holder: Option<&LakeTopic>) -
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::catalog::garbage;
 use crate::lake::Shared;
 use crate::table::{LaggingSince, Table};
 use crate::{LakeError, flush};
@@ -36,6 +37,8 @@ enum Job {
     Flush(Arc<Table>),
     /// Remove all files of a dropped table, or of a directory that nothing refers to.
     Purge(Option<Arc<Table>>, String),
+    /// Remove what the catalog has marked as unwanted.
+    Sweep,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +119,11 @@ impl Queue {
     pub(crate) fn purge(&self, table: Option<Arc<Table>>, location: String) {
         self.push(Job::Purge(table, location));
     }
+
+    /// Asks for the removal of what the catalog has marked as unwanted.
+    pub(crate) fn sweep(&self) {
+        self.push(Job::Sweep);
+    }
 }
 
 /// Starts the workers and the ticker.
@@ -167,6 +175,7 @@ fn work(shared: &Shared) {
     while let Some(job) = shared.queue.take() {
         match job {
             Job::Flush(table) => run(shared, &table),
+            Job::Sweep => garbage::sweep(shared),
             Job::Purge(table, location) => {
                 let _work = table.as_ref().map(|table| table.work());
                 if let Err(error) = shared.warehouse.delete_under(&location) {

@@ -10,7 +10,7 @@
 //! worker that flushes or purges the table, so that only one ever does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use strom_storage::{Partition, Store};
 use tokio::sync::oneshot;
@@ -192,6 +192,15 @@ impl Table {
 
     pub(crate) fn work(&self) -> MutexGuard<'_, ()> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// [`work`](Self::work) if nobody has it.
+    pub(crate) fn try_work(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.work.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// From now on flushes stop at the next batch, and no pointer of this table moves.

@@ -44,6 +44,8 @@ pub fn router(health: Arc<Health>, metrics: Arc<Registry>, catalog: Router) -> R
         .merge(health::router(health))
         .merge(metrics::router(metrics))
         .nest("/iceberg", catalog)
+        // The nested router has the address without the slash.
+        .route("/iceberg/", get(catalog::welcome))
 }
 
 /// Serves `router` until `shutdown` resolves; then requests in flight get a few seconds to end.
@@ -128,6 +130,7 @@ mod tests {
             ("/health/ready", "ready"),
             ("/metrics", "strom_build_info"),
             ("/iceberg/v1/config", "catalog"),
+            ("/iceberg/", "Iceberg REST catalog"),
         ] {
             let answer = get_path(address, path).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains(part), "{answer}");
