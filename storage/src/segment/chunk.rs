@@ -273,7 +273,9 @@ impl Chunk {
             a.buffer < b.buffer
                 && u64::from(a.position) + u64::from(a.stored_bytes) <= u64::from(b.position)
         });
-        let counts_fit = self.key_nulls <= self.rows
+        let offsets = self.next_offset.wrapping_sub(self.base_offset);
+        let counts_fit = (!self.flags.is_dense || offsets == i64::from(self.rows))
+            && self.key_nulls <= self.rows
             && self.value_nulls <= self.rows
             && self.header_value_nulls <= self.headers
             && self.base_offset <= self.next_offset;

@@ -14,7 +14,7 @@ use super::{RangeSource, RunSummary, SegmentError, SourceError};
 /// What is read of the end at first: enough for footer and directory of most objects.
 const END_READ_BYTES: u64 = 64 * 1024;
 
-/// An open segment. Holds the directory as it is in the object (about 200 bytes a chunk), and the last chunk
+/// An open segment. Holds the directory as it is in the object (about 150 bytes a chunk), and the last chunk
 /// that a read left half-way, so that the next read need not fetch and decode it again.
 #[derive(Clone, Debug)]
 pub struct Segment {
@@ -95,7 +95,7 @@ impl Segment {
     }
 }
 
-/// One partition's batches in a segment. Holds about 350 bytes a chunk; cheap to clone.
+/// One partition's batches in a segment. Holds about 400 bytes a chunk; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub(super) shared: Arc<Shared>,

@@ -64,3 +64,22 @@ fn appending_does_not_allocate_per_record() {
     let (few, many) = (allocations(10), allocations(800));
     assert!(many <= few + 100, "{few} {many}");
 }
+
+#[test]
+fn an_open_run_takes_little_memory() {
+    // As many chunks as there are batches.
+    let count = 200;
+    let written = batches(count, 20, Compression::None);
+    let finished = write(&[written], SegmentCompression::None, 1);
+    let object = Object::of(&finished);
+    let directory_bytes = finished.directory.end - finished.directory.start;
+    let mut run = None;
+    let used = measure(|| run = Some(run_of(&object, 0)));
+    assert_eq!(run.map(|run| run.chunks().len()), Some(count as usize));
+    let held = used.bytes_current as u64 / count as u64;
+    let encoded = directory_bytes / count as u64;
+    assert!(
+        held <= 400 && encoded <= 150,
+        "{held} bytes a chunk in memory, {encoded} in the object"
+    );
+}

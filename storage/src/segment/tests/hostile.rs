@@ -11,6 +11,7 @@ use super::model::{Row, data_rows, rows_of_arrow};
 use super::round_trip::{TOPIC, assert_same};
 use super::scan::usual;
 use super::source::Object;
+use crate::encoding::Input;
 use crate::partition::{ReadLimits, StoredBatch};
 use crate::segment::batch_table::{BatchTable, Offsets, TableBuilder};
 use crate::segment::chunk::Chunk;
@@ -122,6 +123,33 @@ fn flipped_bits_are_noticed_and_confined() {
         }
     }
     assert!(outcomes.iter().all(|count| *count > 10), "all kinds of damage were met: {outcomes:?}");
+}
+
+/// A directory whose checksums are right and whose counts are not: what reading relies on is refused.
+#[test]
+fn chunks_that_do_not_add_up_are_refused() {
+    let (object, _) = object();
+    let run = object.open().run(TOPIC, 0).unwrap().unwrap();
+    let limit = object.bytes.len() as u64;
+    let check = |what: &str, change: &dyn Fn(&mut Chunk)| {
+        let mut chunk = run.chunks()[0].clone();
+        change(&mut chunk);
+        let mut encoded = Vec::new();
+        chunk.encode(&mut encoded);
+        let decoded = Chunk::decode(&mut Input(&encoded), limit);
+        assert_eq!(decoded.is_some(), what.is_empty(), "{what}");
+    };
+    check("", &|_| {});
+    check("rows above the buffers'", &|chunk| chunk.rows += 1);
+    check("offsets of a dense chunk above its rows", &|chunk| chunk.next_offset += 1);
+    check("more nulls than rows", &|chunk| chunk.key_nulls = chunk.rows + 1);
+    check("headers above their buffers'", &|chunk| chunk.headers += 1);
+    check("a body beyond the object", &|chunk| chunk.body_bytes = u32::MAX);
+    check("a position beyond the object", &|chunk| chunk.position = limit);
+    check("a buffer beyond the body", &|chunk| chunk.buffers[2].position = chunk.body_bytes);
+    check("a buffer that decompresses to anything", &|chunk| chunk.buffers[2].raw_bytes = u32::MAX);
+    check("buffers in another order", &|chunk| chunk.buffers.swap(0, 1));
+    check("no timestamps", &|chunk| chunk.buffers = chunk.buffers[1..].into());
 }
 
 #[test]

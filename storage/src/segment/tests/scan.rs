@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use strom_protocol::record::{BatchBuilder, BatchHeader, Compression, HEADER_BYTES, Scratch};
 
-use super::batches::{batch, place};
+use super::batches::{NAMES, batch, place};
 use super::model::{Row, data_rows, rows_of, rows_of_arrow};
 use super::round_trip::{COMPRESSIONS, run_of, write};
 use super::source::Object;
@@ -19,10 +19,8 @@ use crate::segment::columns::BufferSet;
 use crate::segment::{Column, ColumnSet, Predicate, Run, ScanRequest, SegmentCompression};
 
 fn bound() -> impl Strategy<Value = Bound<Bytes>> {
-    let key = prop_oneof![
-        select(vec![&b"key"[..], b"user-1", b"user-2", b"", b"\xff"]).prop_map(<[u8]>::to_vec),
-        vec(any::<u8>(), 0..40),
-    ];
+    let key =
+        prop_oneof![select(NAMES.to_vec()).prop_map(<[u8]>::to_vec), vec(any::<u8>(), 0..40),];
     (key, 0..3).prop_map(|(key, kind)| match kind {
         0 => Bound::Included(Bytes::from(key)),
         1 => Bound::Excluded(Bytes::from(key)),
@@ -36,8 +34,7 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         (1_700_000_000_000_i64..1_700_000_100_000, 0_i64..100_000)
             .prop_map(|(from, more)| Predicate::Timestamp(from..=from + more)),
         (bound(), bound()).prop_map(|(least, greatest)| Predicate::Key(least, greatest)),
-        select(vec![&b"key"[..], b"user-1", b"user-2", b""])
-            .prop_map(|key| Predicate::key_equals(Bytes::from_static(key))),
+        select(NAMES.to_vec()).prop_map(|key| Predicate::key_equals(Bytes::from_static(key))),
     ];
     let one = one.boxed();
     prop_oneof![3 => one.clone(), 1 => vec(one, 0..3).prop_map(Predicate::All)]
