@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::fetch::{FetchRequest, FetchResponse};
-use strom_protocol::record::Compression;
 use strom_protocol::types::TopicId;
 use strom_protocol::{ByteString, Uuid};
 use strom_storage::{Isolation, Partition, Read, ReadError, ReadLimits, Subscription};
@@ -26,7 +25,6 @@ use crate::errors::read_error_code;
 use crate::session::Context;
 
 const SESSIONS_SINCE: i16 = 7;
-const ZSTD_SINCE: i16 = 10;
 const TOPIC_IDS_SINCE: i16 = 13;
 /// A response carries at most this much, whatever the client asks for (Kafka's `fetch.max.bytes`);
 /// a single larger batch is still returned whole.
@@ -84,7 +82,6 @@ struct Source {
 struct Limits {
     bytes_max: usize,
     isolation: Isolation,
-    zstd_allowed: bool,
 }
 
 /// What one pass over all partitions found.
@@ -101,7 +98,6 @@ pub async fn handle(context: Context, version: i16, request: FetchRequest) -> Fe
     let limits = Limits {
         bytes_max: usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_BYTES_MAX),
         isolation: isolation(request.isolation_level),
-        zstd_allowed: version >= ZSTD_SINCE,
     };
     // More than fits into a response is never there, so it is not waited for.
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(limits.bytes_max);
@@ -339,17 +335,10 @@ fn read_one(source: &Source, limits: Limits, bytes_so_far: usize) -> Result<Read
     let read_limits =
         ReadLimits { max_bytes: source.bytes_max.min(bytes_left), at_least_one: bytes_so_far == 0 };
     let read = source.partition.read(source.offset, limits.isolation, read_limits);
-    let read = read.map_err(|error| {
+    read.map_err(|error| {
         if matches!(error, ReadError::Corrupt { .. } | ReadError::Environment(_)) {
             warn!(topic_id = %source.partition.topic_id(), partition = source.partition.index(), %error, "fetch failed");
         }
         read_error_code(&error)
-    })?;
-    let zstd = |batch: &strom_storage::StoredBatch| {
-        matches!(batch.header.attributes.compression(), Ok(Compression::Zstd))
-    };
-    if !limits.zstd_allowed && read.batches.iter().any(zstd) {
-        return Err(ErrorCode::UnsupportedCompressionType);
-    }
-    Ok(read)
+    })
 }
