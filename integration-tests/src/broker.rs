@@ -1,15 +1,18 @@
 //! The broker that the tests talk to: Strom, or Apache Kafka as the control.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, tail_of};
 use crate::installed::log_folder;
 use crate::strom::Addresses;
+use crate::wait::wait_for;
 use crate::{kafka, strom};
 
 /// Which broker `STROM_TEST_AGAINST` asks for.
@@ -51,7 +54,16 @@ impl Broker {
         Broker::start_as(Against::Strom, options)
     }
 
+    /// Starts Strom with its data in a new folder below `parent`.
+    pub fn start_strom_in(parent: &Path, options: &[(&str, &str)]) -> Broker {
+        Broker::start_on(Against::Strom, data_folder().tempdir_in(parent).unwrap(), options)
+    }
+
     fn start_as(against: Against, options: &[(&str, &str)]) -> Broker {
+        Broker::start_on(against, data_folder().tempdir().unwrap(), options)
+    }
+
+    fn start_on(against: Against, data: TempDir, options: &[(&str, &str)]) -> Broker {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{against:?}-{}-{number}.log", std::process::id()).to_lowercase();
@@ -61,7 +73,7 @@ impl Broker {
             bootstrap: String::new(),
             addresses: None,
             options: options.iter().map(|(n, v)| ((*n).to_string(), (*v).to_string())).collect(),
-            data: tempfile::Builder::new().prefix("strom-suite-").tempdir().unwrap(),
+            data,
             log: log_folder().join(name),
         };
         broker.start_again();
@@ -100,6 +112,17 @@ impl Broker {
     /// kill -9.
     pub fn kill(&mut self) {
         drop(self.process.take().expect("the broker runs"));
+    }
+
+    /// Sends it a signal, and leaves it to itself.
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().expect("the broker runs").signal(signal);
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the broker runs");
+        wait_for("the broker to end", Duration::from_secs(60), || process.ended())
     }
 
     /// Changes or adds an option for the next start (Strom only: Kafka's file is written once).
@@ -141,6 +164,12 @@ impl Drop for Broker {
             eprintln!("{}", tail_of(&self.log));
         }
     }
+}
+
+fn data_folder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("strom-suite-");
+    builder
 }
 
 /// The one broker that tests share, unless they stop it or need options of their own. Topics and

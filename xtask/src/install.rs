@@ -86,3 +86,38 @@ fn fnv1a(bytes: &[u8]) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A registry that is away must be an error that says so, every time, never a tool left out.
+    #[test]
+    fn an_unreachable_registry_is_an_error_that_names_the_tool() {
+        let folder = std::env::temp_dir().join(format!("strom-install-{}", std::process::id()));
+        let checkout =
+            Checkout { root: folder.clone(), cache: folder.clone(), target: folder.clone() };
+        let absent = Tool {
+            name: "absent",
+            recipe: |_| Ok("absent 1.0".into()),
+            install: |_, folder| {
+                fs::write(folder.join("half"), "").map_err(|error| error.to_string())?;
+                Err("could not connect to 127.0.0.1:9".into())
+            },
+        };
+        for _ in 0..2 {
+            let error = all(&checkout, std::slice::from_ref(&absent)).unwrap_err();
+            assert!(error.starts_with("cannot install absent (is its registry reachable?)"));
+            assert!(error.ends_with("could not connect to 127.0.0.1:9"), "{error}");
+        }
+        // Half an installation is not taken for a whole one.
+        let there = Tool { install: |_, folder| whole(folder), ..absent };
+        let found = one(&checkout, &there).unwrap();
+        assert!(!found.join("half").exists() && found.join("installed").is_file());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    fn whole(folder: &Path) -> Result<(), String> {
+        fs::write(folder.join("whole"), "").map_err(|error| error.to_string())
+    }
+}

@@ -16,8 +16,16 @@ pub enum Against {
 }
 
 /// Tests of the suite that ask for more than a Kafka broker: skipped with Kafka, and said so.
-const STROM_ONLY: &[&str] =
-    &["engines::", "crash::", "docs::", "hostile::", "refused_starts::", "strom_only::"];
+const STROM_ONLY: &[&str] = &[
+    "engines::",
+    "crash::",
+    "full_disk::",
+    "group_state::",
+    "docs::",
+    "hostile::",
+    "refused_starts::",
+    "strom_only::",
+];
 
 /// Runs the tests; the runners' own summaries stay visible.
 pub fn run_tests(checkout: &Checkout, against: Against, only: Option<&str>) -> Result<(), String> {

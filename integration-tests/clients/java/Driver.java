@@ -22,7 +22,11 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -96,6 +100,21 @@ public final class Driver {
                     admin().deleteTopics(List.of(command.get("topic").asText())).all().get(30, TimeUnit.SECONDS);
             case "topics" -> topics(ok);
             case "describe_topic_config" -> describeTopicConfig(command, ok);
+            case "alter_topic_config" -> alterTopicConfig(command);
+            case "create_partitions" ->
+                    admin().createPartitions(
+                                    Map.of(
+                                            command.get("topic").asText(),
+                                            NewPartitions.increaseTo(command.get("count").asInt())))
+                            .all().get(30, TimeUnit.SECONDS);
+            case "delete_records" ->
+                    admin().deleteRecords(
+                                    Map.of(
+                                            new TopicPartition(
+                                                    command.get("topic").asText(),
+                                                    command.get("partition").asInt()),
+                                            RecordsToDelete.beforeOffset(command.get("before").asLong())))
+                            .all().get(30, TimeUnit.SECONDS);
             case "groups" -> {
                 ArrayNode groups = ok.putArray("groups");
                 for (var group : admin().listGroups().all().get(30, TimeUnit.SECONDS)) {
@@ -266,6 +285,22 @@ public final class Driver {
         ObjectNode configs = ok.putObject("configs");
         admin().describeConfigs(List.of(resource)).all().get(30, TimeUnit.SECONDS).get(resource).entries()
                 .forEach(entry -> configs.put(entry.name(), entry.value()));
+    }
+
+    private void alterTopicConfig(JsonNode command) throws Exception {
+        ConfigResource resource =
+                new ConfigResource(ConfigResource.Type.TOPIC, command.get("topic").asText());
+        List<AlterConfigOp> changes = new ArrayList<>();
+        command.get("set").properties().forEach(
+                e -> changes.add(
+                        new AlterConfigOp(
+                                new ConfigEntry(e.getKey(), e.getValue().asText()),
+                                AlterConfigOp.OpType.SET)));
+        command.get("delete").forEach(
+                name -> changes.add(
+                        new AlterConfigOp(
+                                new ConfigEntry(name.asText(), null), AlterConfigOp.OpType.DELETE)));
+        admin().incrementalAlterConfigs(Map.of(resource, changes)).all().get(30, TimeUnit.SECONDS);
     }
 
     private void committed(JsonNode command, ObjectNode ok) throws Exception {

@@ -8,8 +8,11 @@ use strom_integration_tests::client::Client;
 use strom_integration_tests::session::Session;
 use strom_integration_tests::wait::wait_for;
 
-mod topics_are_created_described_and_deleted {
-    crate::with_clients!(super::check; java confluent_kafka franz_go kafkajs rdkafka);
+pub(crate) mod topics_are_created_described_and_deleted {
+    crate::with_clients!(
+        super::check; java confluent_kafka franz_go kafkajs rdkafka kafka_python aiokafka
+        platformatic sarama
+    );
 }
 
 fn create(session: &mut Session, topic: &str, configs: Value) -> Result<(), String> {

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rustix::process::Signal;
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::record::{Found, Record};
 use strom_integration_tests::wait::wait_for;
@@ -253,4 +254,23 @@ fn a_clean_stop_keeps_everything_and_a_restart_counts_topics() {
         assert_eq!(values.len(), 100, "{topic}");
         assert!(values.iter().zip(&records).all(|(found, sent)| found.record.value == sent.value));
     }
+}
+
+/// A stop can take its time; whoever asks twice gets it at once, and loses nothing by it.
+#[test]
+fn a_second_signal_ends_the_broker_at_once_and_loses_nothing() {
+    let mut broker = Broker::start_strom(&[]);
+    let records: Vec<Record> = (0..100).map(|number| Record::text(&format!("{number}"))).collect();
+    produce(broker.bootstrap(), "kept", &[], &records);
+    // Both arrive while it can do nothing, so that it finds the second as it begins to stop.
+    for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        broker.signal(signal);
+    }
+    let status = broker.wait_for_end();
+    assert_eq!(status.code(), Some(130), "{}", broker.log());
+    assert!(broker.log().contains("stopped at once on a second signal"), "{}", broker.log());
+    broker.start_again();
+    let found = consume(broker.bootstrap(), "kept");
+    assert!(found.iter().map(|found| &found.record.value).eq(records.iter().map(|r| &r.value)));
+    broker.stop();
 }

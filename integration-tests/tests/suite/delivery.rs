@@ -8,17 +8,24 @@ use strom_integration_tests::raw::stored_batches;
 use strom_integration_tests::record::numbered;
 use strom_integration_tests::session::Produce;
 
-mod idempotent_producers_keep_order_and_count {
-    crate::with_clients!(super::idempotent; kcat java confluent_kafka franz_go kafkajs rdkafka);
+pub(crate) mod idempotent_producers_keep_order_and_count {
+    crate::with_clients!(
+        super::idempotent; kcat java confluent_kafka franz_go kafkajs rdkafka kafka_python aiokafka
+        platformatic sarama
+    );
 }
 
-mod every_kind_of_acknowledgement_delivers {
-    crate::with_clients!(super::acknowledged; kcat java confluent_kafka franz_go kafkajs rdkafka);
+pub(crate) mod every_kind_of_acknowledgement_delivers {
+    crate::with_clients!(
+        super::acknowledged; kcat java confluent_kafka franz_go kafkajs rdkafka kafka_python
+        aiokafka platformatic sarama
+    );
 }
 
-mod producing_creates_a_topic {
+pub(crate) mod producing_creates_a_topic {
     crate::with_clients!(
         super::created_by_producing; kcat java confluent_kafka franz_go kafkajs rdkafka
+        kafka_python aiokafka platformatic sarama rskafka
     );
 }
 

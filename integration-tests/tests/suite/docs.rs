@@ -77,11 +77,19 @@ const DOCKER: &[Example] = &[
     ("sh", "STROM_LAKE_WAREHOUSE=s3://warehouse docker", NO_ENGINE, &[]),
 ];
 
+const CLIENTS: &[Example] = &[
+    ("sh", "printf 'k1:one", Run::Shell, &["0 k1 = one\n1 k2 = two\n2 k3 = three\n"]),
+    ("sh", "kafka-topics.sh", Run::Shell, &["PartitionCount: 1", "one\ntwo\nthree\n", "LAG"]),
+    ("python", "from itertools", Run::Python, &["0 k1 one\n", "2 k3 three\n3 k4 four\n"]),
+    ("python", "import asyncio", Run::Python, &["0 k1 one\n", "3 k4 four\n4 k5 five\n"]),
+];
+
 /// Every page that has examples in a language that can be run.
 const PAGES: &[(&str, &[Example])] = &[
     ("README.md", README),
     ("docs/quickstart.md", QUICKSTART),
     ("docs/query-with-trino-and-duckdb.md", QUERY),
+    ("docs/clients.md", CLIENTS),
     ("docs/docker.md", DOCKER),
 ];
 
@@ -114,6 +122,11 @@ fn the_quickstart_works() {
 #[test]
 fn the_examples_of_the_docker_page_are_known() {
     check("docs/docker.md", None);
+}
+
+#[test]
+fn the_page_about_clients_works() {
+    check("docs/clients.md", None);
 }
 
 #[test]

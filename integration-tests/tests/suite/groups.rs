@@ -8,12 +8,18 @@ use strom_integration_tests::client::Client;
 use strom_integration_tests::record::{Found, Record};
 use strom_integration_tests::session::{Join, Produce, Session};
 
-mod eager_groups_survive_join_leave_and_death {
-    crate::with_clients!(super::eager; kcat java confluent_kafka franz_go kafkajs rdkafka);
+pub(crate) mod eager_groups_survive_join_leave_and_death {
+    crate::with_clients!(
+        super::eager; kcat java confluent_kafka franz_go kafkajs rdkafka kafka_python aiokafka
+        platformatic sarama
+    );
 }
 
-mod cooperative_groups_survive_join_leave_and_death {
-    crate::with_clients!(super::cooperative; kcat java confluent_kafka franz_go rdkafka);
+pub(crate) mod cooperative_groups_survive_join_leave_and_death {
+    crate::with_clients!(
+        super::cooperative; kcat java confluent_kafka franz_go rdkafka kafka_python platformatic
+        sarama
+    );
 }
 
 fn eager(client: Client) {

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 /// One test per client, named after it: `with_clients!(check; kcat java)` calls
-/// `check(Client::Kcat)` in the test `kcat`.
+/// `check(Client::Kcat)` in the test `kcat`. The page about clients is written from these lists.
 macro_rules! with_clients {
     ($check:path; $($name:ident)+) => {
+        #[allow(dead_code, reason = "the page about clients shows most of these lists")]
+        pub(crate) const TESTED: &[&str] = &[$(stringify!($name)),+];
+
         $(#[test]
         fn $name() {
             $check(strom_integration_tests::client::Client::by_name(stringify!($name)));
@@ -16,6 +19,7 @@ pub(crate) use with_clients;
 
 mod admin;
 mod admin_effects;
+mod administration;
 mod clients_page;
 mod commands;
 mod compose;
@@ -24,6 +28,8 @@ mod delivery;
 mod docs;
 mod engines;
 mod fidelity;
+mod full_disk;
+mod group_state;
 mod groups;
 mod hostile;
 mod records;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use strom_integration_tests::broker::{Broker, COMMON_OPTIONS};
+use strom_integration_tests::capability::Capability;
 use strom_integration_tests::client::Client;
 use strom_integration_tests::record::{Record, numbered};
 use strom_integration_tests::session::{Join, Produce, Session};
@@ -17,7 +18,7 @@ fn groups_resume_after_restarts_of_clients_and_broker() {
     let mut broker = Broker::start(COMMON_OPTIONS);
     let mut producer = Client::Confluent.start(broker.bootstrap());
     let mut living: BTreeMap<Client, Session> = BTreeMap::new();
-    for client in Client::ALL {
+    for client in clients() {
         producer.create_topic(client.name(), PARTITIONS);
         produce(&mut producer, client, "before-");
         let mut session = client.start(broker.bootstrap());
@@ -25,7 +26,7 @@ fn groups_resume_after_restarts_of_clients_and_broker() {
         expect(&mut session, "resuming", "before-");
         session.commit("resuming").unwrap();
         session.leave("resuming");
-        if client.outlives_its_broker() {
+        if client.can(Capability::OutlivesItsBroker) {
             join(&mut session, "living");
             expect(&mut session, "living", "before-");
             session.commit("living").unwrap();
@@ -40,7 +41,7 @@ fn groups_resume_after_restarts_of_clients_and_broker() {
     assert_eq!(committed(java), before, "committed offsets after the restart");
     for (client, session) in &mut living {
         produce(&mut producer, *client, "after-");
-        if client.outlives_its_broker() {
+        if client.can(Capability::OutlivesItsBroker) {
             expect(session, "living", "after-");
         }
         let mut fresh = client.start(broker.bootstrap());
@@ -49,6 +50,10 @@ fn groups_resume_after_restarts_of_clients_and_broker() {
     }
     drop(living);
     broker.stop();
+}
+
+fn clients() -> impl Iterator<Item = Client> {
+    Client::ALL.into_iter().filter(|client| client.can(Capability::Groups))
 }
 
 fn produce(producer: &mut Session, client: Client, prefix: &str) {
@@ -95,9 +100,9 @@ fn expect(session: &mut Session, handle: &str, prefix: &str) {
 /// What each group has committed.
 fn committed(admin: &mut Session) -> Vec<(String, BTreeMap<i32, i64>)> {
     let mut found = Vec::new();
-    for client in Client::ALL {
+    for client in clients() {
         for handle in ["resuming", "living"] {
-            if handle == "resuming" || client.outlives_its_broker() {
+            if handle == "resuming" || client.can(Capability::OutlivesItsBroker) {
                 let group = group(client, handle);
                 let offsets = admin.committed(&group, client.name());
                 assert_eq!(offsets.values().sum::<i64>(), ROUND as i64, "{group}");

@@ -5,8 +5,11 @@ use strom_integration_tests::client::Client;
 use strom_integration_tests::record::{Record, now_ms, numbered};
 use strom_integration_tests::session::{From, Produce};
 
-mod reading_begins_where_asked {
-    crate::with_clients!(super::check; kcat java confluent_kafka franz_go kafkajs rdkafka);
+pub(crate) mod reading_begins_where_asked {
+    crate::with_clients!(
+        super::check; kcat java confluent_kafka franz_go kafkajs rdkafka kafka_python aiokafka
+        platformatic sarama rskafka
+    );
 }
 
 fn check(reader: Client) {

@@ -9,12 +9,17 @@ use strom_integration_tests::record::{Record, numbered};
 use strom_integration_tests::session::{Join, Produce, Session};
 use strom_integration_tests::wait::wait_for;
 
-mod static_members_come_back_without_a_rebalance {
-    crate::with_clients!(super::check; java confluent_kafka franz_go rdkafka);
+pub(crate) mod static_members_come_back_without_a_rebalance {
+    crate::with_clients!(
+        super::check; java confluent_kafka franz_go rdkafka kafka_python aiokafka platformatic
+        sarama
+    );
 }
 
-mod a_second_holder_of_an_instance_id_fences_the_first {
-    crate::with_clients!(super::fenced; java confluent_kafka rdkafka);
+pub(crate) mod a_second_holder_of_an_instance_id_fences_the_first {
+    crate::with_clients!(
+        super::fenced; java confluent_kafka rdkafka sarama
+    );
 }
 
 fn joined(client: Client, group: &str, instance: &str) -> Session {

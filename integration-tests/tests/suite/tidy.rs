@@ -164,9 +164,14 @@ fn clients_have_one_version_each() {
     let rows = [
         ("java/pom.xml", format!("<kafka.version>{}</kafka.version>", version("kafka-java"))),
         ("python/requirements.txt", format!("confluent-kafka=={}\n", version("confluent-kafka"))),
+        ("python/requirements.txt", format!("kafka-python=={}\n", version("kafka-python"))),
+        ("python/requirements.txt", format!("aiokafka=={}\n", version("aiokafka"))),
         ("node/package.json", format!("\"kafkajs\": \"{}\"", version("kafkajs"))),
+        ("node/package.json", format!("\"@platformatic/kafka\": \"{}\"", version("platformatic"))),
+        ("go/go.mod", format!("github.com/IBM/sarama v{}\n", version("sarama"))),
         ("go/go.mod", format!("github.com/twmb/franz-go v{}\n", version("franz-go"))),
         ("../../Cargo.toml", format!("rdkafka = {{ version = \"{}\"", version("rdkafka"))),
+        ("../../Cargo.toml", format!("rskafka = \"{}\"\n", version("rskafka"))),
     ];
     for (file, expected) in rows {
         assert!(read(file).contains(&expected), "{file} does not have {expected:?}");

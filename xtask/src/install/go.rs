@@ -1,11 +1,11 @@
-//! The franz-go driver, compiled once.
+//! The drivers of the Go clients, compiled once.
 
 use super::Tool;
 use crate::process::{capture, command_in};
 
-const FILES: [&str; 3] = ["go.mod", "go.sum", "main.go"];
+const FILES: [&str; 5] = ["go.mod", "go.sum", "wire/wire.go", "franz-go/main.go", "sarama/main.go"];
 
-/// `driver` in the folder.
+/// `franz-go` and `sarama` in the folder.
 pub const TOOL: Tool = Tool {
     name: "go",
     recipe: |checkout| {
@@ -15,8 +15,8 @@ pub const TOOL: Tool = Tool {
     },
     install: |checkout, folder| {
         let arguments = ["build", "-buildvcs=false", "-mod=readonly", "-o"];
-        let output = folder.join("driver");
         let source = checkout.clients().join("go");
-        capture(command_in(&source, "go").args(arguments).arg(output).arg(".")).map(drop)
+        let mut build = command_in(&source, "go");
+        capture(build.args(arguments).arg(folder).args(["./franz-go", "./sarama"])).map(drop)
     },
 };

@@ -1,5 +1,5 @@
 //! Apache Kafka's jars from Maven (clients, tools, and the broker that is the control), and our
-//! driver compiled against them.
+//! programs compiled against them.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,13 +8,14 @@ use super::Tool;
 use crate::checkout::Checkout;
 use crate::process::capture;
 
-/// `lib` holds the jars, `classes` the driver.
+/// `lib` holds the jars, `classes` the driver and the runner of Apache's tools.
 pub const TOOL: Tool = Tool { name: "java", recipe, install };
 
 fn recipe(checkout: &Checkout) -> Result<String, String> {
     let pom = checkout.read("integration-tests/clients/java/pom.xml")?;
     let driver = checkout.read("integration-tests/clients/java/Driver.java")?;
-    Ok(pom + &driver)
+    let tools = checkout.read("integration-tests/clients/java/Tools.java")?;
+    Ok(pom + &driver + &tools)
 }
 
 fn install(checkout: &Checkout, folder: &Path) -> Result<(), String> {
@@ -27,7 +28,7 @@ fn install(checkout: &Checkout, folder: &Path) -> Result<(), String> {
             .arg(folder.join("classes"))
             .arg("-cp")
             .arg(jars)
-            .arg(source.join("Driver.java")),
+            .args([source.join("Driver.java"), source.join("Tools.java")]),
     )
     .map(drop)
 }

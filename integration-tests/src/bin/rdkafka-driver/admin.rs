@@ -1,15 +1,19 @@
 //! Topics and groups, by the admin client where it has the question.
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
+use strom_integration_tests::driver::text;
 use strom_integration_tests::session::Answer;
 
-use crate::{PATIENCE, refused, text, with};
+use crate::{PATIENCE, refused, with};
 
 pub struct Admin(AdminClient<DefaultClientContext>);
 
@@ -43,6 +47,36 @@ impl Admin {
             .map_err(refused)?;
         let configs = found.entries.into_iter().map(|entry| (entry.name, json!(entry.value)));
         Ok(json!({ "configs": configs.collect::<serde_json::Map<_, _>>() }))
+    }
+
+    /// The crate has the older request only, which resets whatever it does not name.
+    pub fn replace_topic_config(&self, command: &Value) -> Answer<()> {
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(text(command, "topic")));
+        for (name, value) in command["set"].as_object().unwrap() {
+            wanted = wanted.set(name, value.as_str().unwrap());
+        }
+        let altered = wait(self.0.alter_configs([&wanted], &AdminOptions::new()));
+        let failed = |(_, code)| KafkaError::AdminOp(code);
+        only(altered).and_then(|result| result.map_err(failed)).map(drop).map_err(refused)
+    }
+
+    pub fn create_partitions(&self, command: &Value) -> Answer<()> {
+        let count = usize::try_from(command["count"].as_u64().unwrap()).unwrap();
+        let wanted = NewPartitions::new(text(command, "topic"), count);
+        let created = wait(self.0.create_partitions([&wanted], &AdminOptions::new()));
+        only(created).and_then(|result| result.map_err(by_topic)).map(drop).map_err(refused)
+    }
+
+    pub fn delete_records(&self, command: &Value) -> Answer<()> {
+        let partition = i32::try_from(command["partition"].as_i64().unwrap()).unwrap();
+        let before = Offset::Offset(command["before"].as_i64().unwrap());
+        let mut wanted = TopicPartitionList::new();
+        let mut delete = || {
+            wanted.add_partition_offset(text(command, "topic"), partition, before)?;
+            let deleted = wait(self.0.delete_records(&wanted, &AdminOptions::new()))?;
+            deleted.elements().iter().try_for_each(|element| element.error())
+        };
+        delete().map_err(refused)
     }
 
     pub fn topics(&self) -> Answer {

@@ -2,7 +2,7 @@
 //! own, as the other drivers are: the crate leaves the group of every consumer that it drops, so
 //! a member dies as in a crash only together with its process.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code ends at the first fault")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the protocol, and the log")]
+#![allow(clippy::print_stderr, reason = "the log")]
 
 mod admin;
 mod member;
@@ -16,6 +16,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde_json::{Value, json};
+use strom_integration_tests::driver::{constant_name, serve, text};
 use strom_integration_tests::record::Record;
 use strom_integration_tests::session::{Answer, Refused};
 
@@ -29,15 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn main() {
     let bootstrap = std::env::args().nth(1).expect("the first argument is the bootstrap address");
     let mut driver = Driver::new(&bootstrap);
-    for line in std::io::stdin().lines() {
-        let command: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        let mut answer = match driver.call(&command) {
-            Ok(ok) => json!({ "ok": ok }),
-            Err(refused) => json!({"error": refused.error, "message": refused.message}),
-        };
-        answer["id"] = command["id"].clone();
-        println!("{answer}");
-    }
+    serve(|command| driver.call(command));
 }
 
 struct Driver {
@@ -87,6 +80,9 @@ impl Driver {
             "delete_topic" => self.admin.delete_topic(text(command, "topic")).map(done),
             "topics" => self.admin.topics(),
             "describe_topic_config" => self.admin.describe_topic_config(text(command, "topic")),
+            "replace_topic_config" => self.admin.replace_topic_config(command).map(done),
+            "create_partitions" => self.admin.create_partitions(command).map(done),
+            "delete_records" => self.admin.delete_records(command).map(done),
             "groups" => self.admin.groups(),
             "committed" => {
                 let (group, topic) = (text(command, "group"), text(command, "topic"));
@@ -109,11 +105,6 @@ fn hello() -> Value {
     })
 }
 
-/// An argument that is a text.
-fn text<'a>(command: &'a Value, name: &str) -> &'a str {
-    command[name].as_str().unwrap_or_else(|| panic!("{name} is missing in {command}"))
-}
-
 /// The configuration with more settings.
 fn with(config: &ClientConfig, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = config.clone();
@@ -133,19 +124,12 @@ fn refused(error: KafkaError) -> Refused {
     Refused { error: name, message: error.to_string() }
 }
 
-/// Kafka's own name for an error: `TopicAlreadyExists` is TOPIC_ALREADY_EXISTS.
+/// Kafka's own name for an error.
 fn kafka_name(code: RDKafkaErrorCode) -> String {
     if code == RDKafkaErrorCode::InvalidTopic {
         return "INVALID_TOPIC_EXCEPTION".into();
     }
-    let mut name = String::new();
-    for letter in format!("{code:?}").chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
+    constant_name(&format!("{code:?}"))
 }
 
 /// A record as the protocol shows it.

@@ -12,9 +12,10 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
+use strom_integration_tests::driver::text;
 use strom_integration_tests::session::{Answer, Refused};
 
-use crate::{record_of, refused, text, with};
+use crate::{record_of, refused, with};
 
 pub struct Member {
     watch: Arc<Watch>,

@@ -9,10 +9,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use serde_json::{Value, json};
+use strom_integration_tests::driver::text;
 use strom_integration_tests::record::Record;
 use strom_integration_tests::session::Answer;
 
-use crate::{refused, text, with};
+use crate::{refused, with};
 
 /// What became of each record: its offset, -1 where the broker named none.
 type Reports = Arc<Mutex<Vec<Option<Result<i64, KafkaError>>>>>;

@@ -7,9 +7,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
+use strom_integration_tests::driver::text;
 use strom_integration_tests::session::Answer;
 
-use crate::{PATIENCE, record_of, refused, text, with};
+use crate::{PATIENCE, record_of, refused, with};
 
 pub struct Reader(BaseConsumer);
 

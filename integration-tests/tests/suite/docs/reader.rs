@@ -32,6 +32,7 @@ const SCRIPTS: &[(&str, &str, &[&str])] = &[
         "org.apache.kafka.tools.consumer.ConsoleConsumer",
         &["--max-messages", "3", "--timeout-ms", "60000"],
     ),
+    ("kafka-consumer-groups.sh", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &[]),
 ];
 
 pub struct Reader {

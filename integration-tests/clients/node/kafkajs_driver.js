@@ -278,6 +278,25 @@ async function describeTopicConfig({ topic }) {
   return { configs: Object.fromEntries(entries.map((e) => [e.configName, e.configValue])) };
 }
 
+// kafkajs has the older request only, which resets whatever it does not name.
+async function replaceTopicConfig({ topic, set }) {
+  const configEntries = Object.entries(set).map(([name, value]) => ({ name, value }));
+  const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
+  await (await admin()).alterConfigs({ validateOnly: false, resources });
+  return {};
+}
+
+async function createPartitions({ topic, count }) {
+  await (await admin()).createPartitions({ topicPartitions: [{ topic, count }] });
+  return {};
+}
+
+async function deleteRecords({ topic, partition, before }) {
+  const partitions = [{ partition, offset: String(before) }];
+  await (await admin()).deleteTopicRecords({ topic, partitions });
+  return {};
+}
+
 async function groups() {
   const found = await (await admin()).listGroups();
   return { groups: found.groups.map((group) => group.groupId) };
@@ -310,6 +329,9 @@ const OPERATIONS = {
   delete_topic: deleteTopic,
   topics,
   describe_topic_config: describeTopicConfig,
+  replace_topic_config: replaceTopicConfig,
+  create_partitions: createPartitions,
+  delete_records: deleteRecords,
   groups,
   committed,
 };

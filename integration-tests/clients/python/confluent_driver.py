@@ -313,6 +313,33 @@ def describe_topic_config(command):
     return {"configs": {name: entry.value for name, entry in found.items()}}
 
 
+def alter_topic_config(command):
+    def change(name, operation, value=None):
+        return ck_admin.ConfigEntry(name, value, incremental_operation=operation)
+
+    operation = ck_admin.AlterConfigOpType
+    entries = [change(name, operation.SET, value) for name, value in command["set"].items()]
+    entries += [change(name, operation.DELETE) for name in command["delete"]]
+    resource = ck_admin.ConfigResource(
+        ck_admin.ConfigResource.Type.TOPIC, command["topic"], incremental_configs=entries
+    )
+    admin().incremental_alter_configs([resource])[resource].result(30)
+    return {}
+
+
+def create_partitions(command):
+    wanted = ck_admin.NewPartitions(command["topic"], command["count"])
+    admin().create_partitions([wanted])[command["topic"]].result(30)
+    return {}
+
+
+def delete_records(command):
+    before = ck.TopicPartition(command["topic"], command["partition"], command["before"])
+    for deleted in admin().delete_records([before]).values():
+        deleted.result(30)
+    return {}
+
+
 def groups(_):
     found = admin().list_consumer_groups(request_timeout=20).result(30)
     return {"groups": [group.group_id for group in found.valid]}
@@ -345,6 +372,9 @@ OPERATIONS = {
     "delete_topic": delete_topic,
     "topics": topics,
     "describe_topic_config": describe_topic_config,
+    "alter_topic_config": alter_topic_config,
+    "create_partitions": create_partitions,
+    "delete_records": delete_records,
     "groups": groups,
     "committed": committed,
 }

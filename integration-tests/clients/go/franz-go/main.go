@@ -2,14 +2,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
-	"runtime/debug"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,67 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"strom.test/driver/wire"
 )
-
-// Part is a place to begin reading at.
-type Part struct {
-	Topic     string          `json:"topic"`
-	Partition int32           `json:"partition"`
-	From      json.RawMessage `json:"from"`
-}
-
-// Record is a record to produce or one that was read; byte slices are base64 or null.
-type Record struct {
-	Topic     string   `json:"topic,omitempty"`
-	Partition *int32   `json:"partition"`
-	Offset    int64    `json:"offset"`
-	Timestamp *int64   `json:"timestamp"`
-	Key       []byte   `json:"key"`
-	Value     []byte   `json:"value"`
-	Headers   []Header `json:"headers"`
-}
-
-// Header is a pair of name and value.
-type Header struct {
-	Name  string
-	Value []byte
-}
-
-// UnmarshalJSON reads a list of two.
-func (h *Header) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&h.Name, &h.Value})
-}
-
-// MarshalJSON writes a list of two.
-func (h Header) MarshalJSON() ([]byte, error) {
-	return json.Marshal([]any{h.Name, h.Value})
-}
-
-// Command holds the arguments of every operation.
-type Command struct {
-	ID                uint64            `json:"id"`
-	Op                string            `json:"op"`
-	Topic             string            `json:"topic"`
-	Topics            []string          `json:"topics"`
-	Codec             string            `json:"codec"`
-	Acks              string            `json:"acks"`
-	Idempotent        bool              `json:"idempotent"`
-	Records           []Record          `json:"records"`
-	Handle            string            `json:"handle"`
-	Parts             []Part            `json:"parts"`
-	Create            bool              `json:"create"`
-	Count             int               `json:"count"`
-	TimeoutMs         int               `json:"timeout_ms"`
-	Group             string            `json:"group"`
-	Assignor          string            `json:"assignor"`
-	SessionTimeoutMs  int               `json:"session_timeout_ms"`
-	InstanceID        *string           `json:"instance_id"`
-	Partitions        int32             `json:"partitions"`
-	ReplicationFactor int16             `json:"replication_factor"`
-	Configs           map[string]string `json:"configs"`
-}
-
-type object map[string]any
 
 type driver struct {
 	bootstrap string
@@ -92,42 +33,21 @@ func main() {
 		readers:   map[string]*kgo.Client{},
 		members:   map[string]*member{},
 	}
-	input := bufio.NewReader(os.Stdin)
-	output := json.NewEncoder(os.Stdout)
-	output.SetEscapeHTML(false)
-	for {
-		line, err := input.ReadBytes('\n')
-		if err != nil {
-			return
-		}
-		var command Command
-		answer := object{}
-		ok, err := object(nil), json.Unmarshal(line, &command)
-		if err == nil {
-			ok, err = d.run(&command)
-		}
-		answer["id"] = command.ID
+	wire.Serve(d.run, func(err error) string {
 		var known *kerr.Error
-		switch {
-		case err == nil:
-			answer["ok"] = ok
-		case errors.As(err, &known):
-			answer["error"], answer["message"] = known.Message, err.Error()
-		default:
-			answer["error"], answer["message"] = "ERROR", err.Error()
+		if errors.As(err, &known) {
+			return known.Message
 		}
-		if err := output.Encode(answer); err != nil {
-			return
-		}
-	}
+		return ""
+	})
 }
 
-func (d *driver) run(c *Command) (object, error) {
+func (d *driver) run(c *wire.Command) (wire.Object, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
 	switch c.Op {
 	case "hello":
-		return object{"client": "franz-go", "version": version()}, nil
+		return wire.Object{"client": "franz-go", "version": wire.Version("github.com/twmb/franz-go")}, nil
 	case "produce":
 		return d.produce(ctx, c)
 	case "open":
@@ -137,7 +57,7 @@ func (d *driver) run(c *Command) (object, error) {
 	case "close":
 		d.readers[c.Handle].Close()
 		delete(d.readers, c.Handle)
-		return object{}, nil
+		return wire.Object{}, nil
 	case "join":
 		return d.join(c)
 	case "member":
@@ -151,17 +71,7 @@ func (d *driver) run(c *Command) (object, error) {
 	}
 }
 
-func version() string {
-	info, _ := debug.ReadBuildInfo()
-	for _, module := range info.Deps {
-		if module.Path == "github.com/twmb/franz-go" {
-			return module.Version
-		}
-	}
-	return "unknown"
-}
-
-func (d *driver) produce(ctx context.Context, c *Command) (object, error) {
+func (d *driver) produce(ctx context.Context, c *wire.Command) (wire.Object, error) {
 	codec := map[string]kgo.CompressionCodec{
 		"none":   kgo.NoCompression(),
 		"gzip":   kgo.GzipCompression(),
@@ -217,7 +127,7 @@ func (d *driver) produce(ctx context.Context, c *Command) (object, error) {
 	}
 	lock.Lock()
 	defer lock.Unlock()
-	return object{"offsets": offsets}, failure
+	return wire.Object{"offsets": offsets}, failure
 }
 
 // chosen takes the partition that a record names, and else asks the usual partitioner.
@@ -252,7 +162,7 @@ func (d *driver) administrator() (*kadm.Client, error) {
 }
 
 // position resolves a part's `from` by ListOffsets.
-func (d *driver) position(ctx context.Context, part Part) (int64, error) {
+func (d *driver) position(ctx context.Context, part wire.Part) (int64, error) {
 	var number int64
 	if json.Unmarshal(part.From, &number) == nil {
 		return number, nil
@@ -262,19 +172,17 @@ func (d *driver) position(ctx context.Context, part Part) (int64, error) {
 		return 0, err
 	}
 	var listed kadm.ListedOffsets
-	var at struct {
-		Timestamp int64 `json:"timestamp"`
-	}
 	switch {
 	case string(part.From) == `"beginning"`:
 		listed, err = admin.ListStartOffsets(ctx, part.Topic)
 	case string(part.From) == `"end"`:
 		listed, err = admin.ListEndOffsets(ctx, part.Topic)
 	default:
-		if err := json.Unmarshal(part.From, &at); err != nil {
-			return 0, err
+		timestamp, failure := part.Timestamp()
+		if failure != nil {
+			return 0, failure
 		}
-		listed, err = admin.ListOffsetsAfterMilli(ctx, at.Timestamp, part.Topic)
+		listed, err = admin.ListOffsetsAfterMilli(ctx, timestamp, part.Topic)
 	}
 	if err != nil {
 		return 0, err
@@ -286,7 +194,7 @@ func (d *driver) position(ctx context.Context, part Part) (int64, error) {
 	return found.Offset, found.Err
 }
 
-func (d *driver) open(ctx context.Context, c *Command) (object, error) {
+func (d *driver) open(ctx context.Context, c *wire.Command) (wire.Object, error) {
 	positions := []int64{}
 	partitions := map[string]map[int32]kgo.Offset{}
 	for _, part := range c.Parts {
@@ -314,14 +222,14 @@ func (d *driver) open(ctx context.Context, c *Command) (object, error) {
 		return nil, err
 	}
 	d.readers[c.Handle] = client
-	return object{"positions": positions}, nil
+	return wire.Object{"positions": positions}, nil
 }
 
-func (d *driver) read(c *Command) (object, error) {
+func (d *driver) read(c *wire.Command) (wire.Object, error) {
 	limit := time.Duration(c.TimeoutMs) * time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	records := []Record{}
+	records := []wire.Record{}
 	for len(records) < c.Count && ctx.Err() == nil {
 		fetches := d.readers[c.Handle].PollRecords(ctx, c.Count-len(records))
 		if err := faultOf(fetches); err != nil {
@@ -329,7 +237,7 @@ func (d *driver) read(c *Command) (object, error) {
 		}
 		fetches.EachRecord(func(r *kgo.Record) { records = append(records, read(r)) })
 	}
-	return object{"records": records}, nil
+	return wire.Object{"records": records}, nil
 }
 
 // faultOf is the first error of a poll that is not its time limit.
@@ -342,20 +250,20 @@ func faultOf(fetches kgo.Fetches) error {
 	return nil
 }
 
-func read(r *kgo.Record) Record {
+func read(r *kgo.Record) wire.Record {
 	timestamp := r.Timestamp.UnixMilli()
-	headers := []Header{}
+	headers := []wire.Header{}
 	for _, header := range r.Headers {
-		headers = append(headers, Header{header.Key, header.Value})
+		headers = append(headers, wire.Header{header.Key, header.Value})
 	}
-	return Record{r.Topic, &r.Partition, r.Offset, &timestamp, r.Key, r.Value, headers}
+	return wire.Record{r.Topic, &r.Partition, r.Offset, &timestamp, r.Key, r.Value, headers}
 }
 
 // member is one member of a group, polled by a goroutine of its own.
 type member struct {
 	client     *kgo.Client
 	lock       sync.Mutex
-	records    []Record
+	records    []wire.Record
 	next       map[string]map[int32]kgo.EpochOffset
 	assigned   map[string]map[int32]bool
 	rebalances int
@@ -364,9 +272,9 @@ type member struct {
 	stopped    chan struct{}
 }
 
-func (d *driver) join(c *Command) (object, error) {
+func (d *driver) join(c *wire.Command) (wire.Object, error) {
 	m := &member{
-		records:  []Record{},
+		records:  []wire.Record{},
 		next:     map[string]map[int32]kgo.EpochOffset{},
 		assigned: map[string]map[int32]bool{},
 		stopped:  make(chan struct{}),
@@ -403,7 +311,7 @@ func (d *driver) join(c *Command) (object, error) {
 	ctx, m.stop = context.WithCancel(context.Background())
 	d.members[c.Handle] = m
 	go m.poll(ctx)
-	return object{}, nil
+	return wire.Object{}, nil
 }
 
 func (m *member) onAssigned(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
@@ -452,32 +360,22 @@ func (m *member) poll(ctx context.Context) {
 	}
 }
 
-func (m *member) take() []Record {
+func (m *member) take() []wire.Record {
 	taken := m.records
-	m.records = []Record{}
+	m.records = []wire.Record{}
 	return taken
 }
 
-func (m *member) report() (object, error) {
+func (m *member) report() (wire.Object, error) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	assignment := [][]any{}
-	for topic, partitions := range m.assigned {
-		for partition := range partitions {
-			assignment = append(assignment, []any{topic, partition})
-		}
-	}
-	sort.Slice(assignment, func(i, j int) bool {
-		a, b := assignment[i], assignment[j]
-		if a[0].(string) != b[0].(string) {
-			return a[0].(string) < b[0].(string)
-		}
-		return a[1].(int32) < b[1].(int32)
+	assignment := wire.Assignment(m.assigned, func(held map[int32]bool) []int32 {
+		return slices.Collect(maps.Keys(held))
 	})
-	return object{"assignment": assignment, "rebalances": m.rebalances, "records": m.take()}, nil
+	return wire.Object{"assignment": assignment, "rebalances": m.rebalances, "records": m.take()}, nil
 }
 
-func (m *member) commit(ctx context.Context) (object, error) {
+func (m *member) commit(ctx context.Context) (wire.Object, error) {
 	m.lock.Lock()
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for topic, partitions := range m.next {
@@ -502,19 +400,19 @@ func (m *member) commit(ctx context.Context) (object, error) {
 				}
 			}
 		})
-	return object{}, failure
+	return wire.Object{}, failure
 }
 
-func (d *driver) leave(c *Command) (object, error) {
+func (d *driver) leave(c *wire.Command) (wire.Object, error) {
 	m := d.members[c.Handle]
 	delete(d.members, c.Handle)
 	m.stop()
 	<-m.stopped
 	m.client.Close()
-	return object{"records": m.take()}, nil
+	return wire.Object{"records": m.take()}, nil
 }
 
-func (d *driver) administer(ctx context.Context, c *Command) (object, error) {
+func (d *driver) administer(ctx context.Context, c *wire.Command) (wire.Object, error) {
 	admin, err := d.administrator()
 	if err != nil {
 		return nil, err
@@ -526,17 +424,17 @@ func (d *driver) administer(ctx context.Context, c *Command) (object, error) {
 			configs[name] = &value
 		}
 		_, err := admin.CreateTopic(ctx, c.Partitions, c.ReplicationFactor, configs, c.Topic)
-		return object{}, err
+		return wire.Object{}, err
 	case "delete_topic":
 		_, err := admin.DeleteTopic(ctx, c.Topic)
-		return object{}, err
+		return wire.Object{}, err
 	case "topics":
 		found, err := admin.ListTopicsWithInternal(ctx)
 		topics := map[string]int{}
 		for name, topic := range found {
 			topics[name] = len(topic.Partitions)
 		}
-		return object{"topics": topics}, err
+		return wire.Object{"topics": topics}, err
 	case "describe_topic_config":
 		found, err := admin.DescribeTopicConfigs(ctx, c.Topic)
 		if err != nil {
@@ -551,10 +449,31 @@ func (d *driver) administer(ctx context.Context, c *Command) (object, error) {
 				configs[config.Key] = config.Value
 			}
 		}
-		return object{"configs": configs}, nil
+		return wire.Object{"configs": configs}, nil
+	case "alter_topic_config":
+		changes := []kadm.AlterConfig{}
+		for name, value := range c.Set {
+			changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: &value})
+		}
+		for _, name := range c.Delete {
+			changes = append(changes, kadm.AlterConfig{Op: kadm.DeleteConfig, Name: name})
+		}
+		answers, err := admin.AlterTopicConfigs(ctx, changes, c.Topic)
+		for _, answer := range answers {
+			err = errors.Join(err, answer.Err)
+		}
+		return wire.Object{}, err
+	case "create_partitions":
+		answers, err := admin.UpdatePartitions(ctx, c.Count, c.Topic)
+		return wire.Object{}, errors.Join(err, answers.Error())
+	case "delete_records":
+		before := kadm.Offsets{}
+		before.Add(kadm.Offset{Topic: c.Topic, Partition: c.Partition, At: c.Before})
+		answers, err := admin.DeleteRecords(ctx, before)
+		return wire.Object{}, errors.Join(err, answers.Error())
 	case "groups":
 		found, err := admin.ListGroups(ctx)
-		return object{"groups": found.Groups()}, err
+		return wire.Object{"groups": found.Groups()}, err
 	case "committed":
 		found, err := admin.FetchOffsets(ctx, c.Group)
 		offsets := [][]int64{}
@@ -563,7 +482,7 @@ func (d *driver) administer(ctx context.Context, c *Command) (object, error) {
 				offsets = append(offsets, []int64{int64(offset.Partition), offset.At})
 			}
 		}
-		return object{"offsets": offsets}, err
+		return wire.Object{"offsets": offsets}, err
 	}
 	return nil, fmt.Errorf("unknown op %q", c.Op)
 }
