@@ -223,12 +223,17 @@ async function deleteTopic({ topic }) {
   return {};
 }
 
+// Its metadata fails as a whole for a topic that went since it was listed: then it is asked anew.
 async function topics() {
-  const names = await admin.listTopics();
-  const found = await admin.metadata({ topics: names, forceUpdate: true });
-  return {
-    topics: Object.fromEntries([...found.topics].map(([name, t]) => [name, t.partitionsCount])),
-  };
+  for (let attempt = 1; ; attempt += 1) {
+    const names = await admin.listTopics();
+    try {
+      const found = [...(await admin.metadata({ topics: names, forceUpdate: true })).topics];
+      return { topics: Object.fromEntries(found.map(([name, t]) => [name, t.partitionsCount])) };
+    } catch (failure) {
+      if (attempt === 20) throw failure;
+    }
+  }
 }
 
 async function describeTopicConfig({ topic }) {
