@@ -264,9 +264,17 @@ async function deleteTopic({ topic }) {
   return {};
 }
 
+// kafkajs fails the whole question when one partition, of anybody's topic, has no leader at the
+// moment, as while the topic is made or deleted: then it is asked anew.
 async function topics() {
-  const found = await (await admin()).fetchTopicMetadata();
-  return { topics: Object.fromEntries(found.topics.map((t) => [t.name, t.partitions.length])) };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const found = await (await admin()).fetchTopicMetadata();
+      return { topics: Object.fromEntries(found.topics.map((t) => [t.name, t.partitions.length])) };
+    } catch (failure) {
+      if (attempt === 20) throw failure;
+    }
+  }
 }
 
 async function describeTopicConfig({ topic }) {
