@@ -111,6 +111,12 @@ impl Chunk {
         }
     }
 
+    /// How full the chunk is, by the writer's measure: what it holds before compression.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let raw_bytes = self.buffers.iter().map(|layout| u64::from(layout.raw_bytes)).sum::<u64>();
+        raw_bytes + u64::from(self.block_bytes) + u64::from(self.table_bytes)
+    }
+
     /// Where the Arrow message begins.
     pub(super) fn message_position(&self) -> u64 {
         round_up(self.blocks().end, ALIGNMENT)

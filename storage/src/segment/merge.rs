@@ -63,5 +63,5 @@ fn is_kept(chunk: &Chunk, writer: &SegmentWriter) -> bool {
         ChunkKind::Plain => chunk.compression == compression,
         ChunkKind::Block => true,
     };
-    suits && chunk.end() - chunk.position >= chunk_bytes as u64 / LARGE_CHUNK
+    suits && chunk.held_bytes() >= chunk_bytes as u64 / LARGE_CHUNK
 }

@@ -96,7 +96,15 @@ fn large_chunks_are_copied_and_small_ones_joined() {
     assert!(chunks(&small[0]) > 40);
     let merged = merge(&small, 0, SegmentCompression::None, 1 << 20);
     assert!(chunks(&merged) <= 6, "{}", chunks(&merged));
-    // Another compression is a reason to write again.
+    // Another compression is a reason to write again, and being small only because of it is not.
     let merged = merge(&large, 0, SegmentCompression::Zstd, 1 << 20);
-    assert!(merged.bytes.len() < large[0].bytes.len());
+    assert!(merged.bytes.len() < large[0].bytes.len() / 4);
+    let again = merge(std::slice::from_ref(&merged), 0, SegmentCompression::Zstd, 1 << 20);
+    let (reads, chunks) = (merged.take_reads(), run_of(&merged, 0).chunks().to_vec());
+    let full = chunks.iter().filter(|chunk| chunk.held_bytes() >= 1 << 19);
+    for chunk in full {
+        let whole = chunk.position..chunk.end();
+        assert!(reads.contains(&whole), "a chunk that is copied is read as a whole");
+    }
+    assert_eq!(run_of(&again, 0).summary().wire_bytes, run_of(&merged, 0).summary().wire_bytes);
 }
