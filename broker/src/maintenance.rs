@@ -8,7 +8,8 @@ use tracing::{debug, error, info};
 
 use crate::broker::Broker;
 
-/// The journal's fill at which group state is re-appended, so that old files can go.
+/// How much of the journal may be in no segment before group state is re-appended, so that old files can go:
+/// flushing keeps it at half, unless segments cannot be written.
 const PRESSURE_PERCENT: u64 = 75;
 /// Upkeep looks at the journal's fill at least this often, whatever retention's interval.
 const PRESSURE_CHECK: Duration = Duration::from_secs(10);
@@ -41,7 +42,8 @@ pub async fn run(broker: Arc<Broker>) {
 
 fn is_pressed(broker: &Broker) -> bool {
     let budget = broker.config.journal_retention_bytes;
-    broker.store.stats().journal_bytes.saturating_mul(100) > budget.saturating_mul(PRESSURE_PERCENT)
+    broker.store.stats().unflushed_bytes.saturating_mul(100)
+        > budget.saturating_mul(PRESSURE_PERCENT)
 }
 
 async fn run_retention(broker: &Arc<Broker>) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use strom_lake::{LakeStatus, TableState, Totals};
 use strom_protocol::api::{ApiKey, SERVED};
-use strom_storage::Store;
+use strom_storage::{Store, StoreStats};
 
 use crate::broker::Broker;
 use crate::http::metrics::{Counter, Exposition, Registry};
@@ -103,6 +103,28 @@ fn collect_storage(store: &Store, out: &mut Exposition) {
     out.counter("strom_journal_writes_total", "Group writes of the journal.", stats.write_count);
     out.counter("strom_journal_appends_total", "Batches appended.", stats.append_count);
     out.counter("strom_journal_appended_bytes_total", "Bytes appended.", stats.append_bytes);
+    collect_segments(&stats, out);
+}
+
+#[allow(clippy::cast_precision_loss)] // byte figures are far below 2^53
+fn collect_segments(stats: &StoreStats, out: &mut Exposition) {
+    let unflushed = "Bytes of batches that are only in the journal.";
+    out.gauge("strom_journal_unflushed_bytes", unflushed, stats.unflushed_bytes as f64);
+    let indexed = "Batches in the journal whose place is in memory.";
+    out.gauge("strom_journal_indexed_batches", indexed, stats.indexed_batches as f64);
+    out.gauge("strom_segments", "Segments, over all partitions.", stats.segments as f64);
+    out.gauge("strom_segment_objects", "Objects that hold segments.", stats.objects as f64);
+    out.gauge("strom_segment_size_bytes", "What segments take.", stats.segment_bytes as f64);
+    for (name, help, value) in [
+        ("strom_segment_object_writes_total", "Objects written.", stats.object_write_count),
+        ("strom_segment_flushes_total", "Segments flushed.", stats.flush_count),
+        ("strom_segment_flushed_bytes_total", "Bytes of batches flushed.", stats.flushed_bytes),
+        ("strom_segment_flush_failures_total", "Failed writes.", stats.flush_failure_count),
+        ("strom_segment_merges_total", "Segments merged into others.", stats.merge_count),
+        ("strom_segment_merged_bytes_total", "Bytes of batches merged.", stats.merged_bytes),
+    ] {
+        out.counter(name, help, value);
+    }
 }
 
 /// Sums over all tables: topic names are clients' strings and never labels.

@@ -175,6 +175,7 @@ fn open_storage(config: &Config, now_ms: i64) -> Result<Opened, String> {
         info!(
             clean = report.was_clean,
             partitions = report.partitions,
+            segments = report.segments,
             batches = report.batches,
             bytes = report.bytes_read,
             leader_epoch = report.leader_epoch,
@@ -205,6 +206,7 @@ fn store_options(config: &Config) -> StoreOptions {
         },
         tail_bytes: (config.memory_limit / TAIL_MEMORY_SHARE) as u64,
         producer_id_expiration_ms: config.producer_id_expiration_ms,
+        ..StoreOptions::default()
     }
 }
 

@@ -5,6 +5,7 @@
 //!            format      "strom data directory, format 1\n"
 //!            metadata/   the metadata log
 //!            journal/    the journal's files
+//!            objects/    the object store, with the segments
 //! ```
 
 use std::any::Any;
@@ -20,6 +21,7 @@ const FORMAT_FILE: &str = "format";
 const FORMAT_PREFIX: &str = "strom data directory, format ";
 const METADATA: &str = "metadata";
 const JOURNAL: &str = "journal";
+const OBJECTS: &str = "objects";
 
 /// An open data directory. Clones share it; the lock is released with the last one.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ impl DataDir {
             Some(lock) => lock,
             None => return Err(OpenError::Locked { path }),
         };
-        for room in [METADATA, JOURNAL] {
+        for room in [METADATA, JOURNAL, OBJECTS] {
             disk.create_dir(&path.join(room)).map_err(not_writable)?;
         }
         if is_new {
@@ -97,11 +99,15 @@ impl DataDir {
     pub(crate) fn journal_path(&self) -> PathBuf {
         self.inner.path.join(JOURNAL)
     }
+
+    pub(crate) fn objects_path(&self) -> PathBuf {
+        self.inner.path.join(OBJECTS)
+    }
 }
 
 /// A directory without a format file is new only if nothing but our own first steps is in it.
 fn check_empty(path: &Path, names: &[String]) -> Result<(), OpenError> {
-    let ours = ["lock", METADATA, JOURNAL, "format.tmp", "lost+found"];
+    let ours = ["lock", METADATA, JOURNAL, OBJECTS, "format.tmp", "lost+found"];
     match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(OpenError::Foreign {

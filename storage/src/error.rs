@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::segment::SegmentError;
+
 /// The journal or the metadata log failed to write or sync, or was closed: nothing after it can be
 /// trusted, so nothing more is accepted until the data directory is opened again (fail-stop).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,6 +174,35 @@ pub enum AppendError {
     /// The storage has stopped.
     #[error(transparent)]
     Failed(#[from] StorageFailed),
+}
+
+/// Why nothing, or not everything, was flushed into segments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlushError {
+    /// An object could not be written, or what goes into it not be read. The journal keeps it.
+    #[error("{0}")]
+    Objects(String),
+    /// The storage has stopped.
+    #[error(transparent)]
+    Failed(#[from] StorageFailed),
+}
+
+impl From<object_store::Error> for FlushError {
+    fn from(error: object_store::Error) -> Self {
+        FlushError::Objects(error.to_string())
+    }
+}
+
+impl From<SegmentError> for FlushError {
+    fn from(error: SegmentError) -> Self {
+        FlushError::Objects(error.to_string())
+    }
+}
+
+impl From<ReadError> for FlushError {
+    fn from(error: ReadError) -> Self {
+        FlushError::Objects(error.to_string())
+    }
 }
 
 /// Why nothing was read.

@@ -4,13 +4,18 @@
 //! s/cluster        │ 1 │ 22 characters          s/log-start/<topic><partition> │ 1 │ i64
 //! s/epoch          │ 1 │ i32                    s/producers/<topic><partition> │ see partition/producers.rs
 //! s/producer-id    │ 1 │ i64 (first unreserved) s/clean │ 1 │ u64 (LSN of the journal's end)
-//! s/starts         │ 1 │ u64 (of the journal)
+//! s/starts         │ 1 │ u64 (of the journal)  s/segments/<topic><partition><base offset> │ see segment_list.rs
+//! s/replay         │ 1 │ LSN u64, sequence u64, generation u64: where recovery begins to read the journal
+//! s/lost/<topic><partition><offset> │ 1 │ to i64, position u64, file: offsets whose batches were damaged
 //! ```
 
 use bytes::Bytes;
-use strom_protocol::TopicId;
+use strom_protocol::{TopicId, Uuid};
 
+use crate::encoding::Input;
+use crate::journal::Place;
 use crate::metadata::{Change, MetadataLog};
+use crate::partition::LostRange;
 
 pub(crate) const CLUSTER_ID: &[u8] = b"s/cluster";
 pub(crate) const LEADER_EPOCH: &[u8] = b"s/epoch";
@@ -19,6 +24,9 @@ pub(crate) const CLEAN_END: &[u8] = b"s/clean";
 pub(crate) const STARTS: &[u8] = b"s/starts";
 const LOG_START: &[u8] = b"s/log-start/";
 const PRODUCERS: &[u8] = b"s/producers/";
+const REPLAY: &[u8] = b"s/replay";
+pub(crate) const SEGMENTS: &[u8] = b"s/segments/";
+const LOST: &[u8] = b"s/lost/";
 const FORMAT: u8 = 1;
 
 fn partition_key(prefix: &[u8], topic: TopicId, partition: i32) -> Bytes {
@@ -33,9 +41,67 @@ pub(crate) fn producers(topic: TopicId, partition: i32) -> Bytes {
     partition_key(PRODUCERS, topic, partition)
 }
 
+fn offset_key(prefix: &[u8], topic: TopicId, partition: i32, offset: i64) -> Bytes {
+    [prefix, topic.as_bytes(), &partition.to_be_bytes(), &offset.to_be_bytes()].concat().into()
+}
+
+pub(crate) fn segment(topic: TopicId, partition: i32, base_offset: i64) -> Bytes {
+    offset_key(SEGMENTS, topic, partition, base_offset)
+}
+
+/// Topic, partition and base offset of a segment's key.
+pub(crate) fn parse_segment(key: &[u8]) -> Option<(TopicId, i32, i64)> {
+    let mut input = Input(key.strip_prefix(SEGMENTS)?);
+    let topic = TopicId(Uuid::from_bytes(input.array()?));
+    let partition = i32::from_be_bytes(input.array()?);
+    let base_offset = i64::from_be_bytes(input.array()?);
+    input.is_empty().then_some((topic, partition, base_offset))
+}
+
+pub(crate) fn put_replay(place: Place) -> Change {
+    let Place { lsn, sequence, generation } = place;
+    put(REPLAY, &[lsn.to_le_bytes(), sequence.to_le_bytes(), generation.to_le_bytes()].concat())
+}
+
+/// Where recovery begins: at the start of the journal, unless something else is known.
+pub(crate) fn replay(metadata: &MetadataLog) -> Place {
+    let decode = |value: Bytes| {
+        let mut input = Input(&value);
+        Some(Place { lsn: input.u64()?, sequence: input.u64()?, generation: input.u64()? })
+    };
+    get(metadata, REPLAY).and_then(decode).unwrap_or_default()
+}
+
+/// Notes that offsets cannot be read.
+pub(crate) fn put_lost(topic: TopicId, partition: i32, lost: &LostRange) -> Change {
+    let file = lost.file.to_string_lossy();
+    let value = [&lost.to.to_le_bytes()[..], &lost.position.to_le_bytes(), file.as_bytes()];
+    put(offset_key(LOST, topic, partition, lost.from), &value.concat())
+}
+
+pub(crate) fn delete_lost(topic: TopicId, partition: i32, from: i64) -> Change {
+    Change::Delete { key: offset_key(LOST, topic, partition, from) }
+}
+
+/// What [`put_lost`] noted of a partition, by ascending offsets.
+pub(crate) fn lost(metadata: &MetadataLog, topic: TopicId, partition: i32) -> Vec<LostRange> {
+    let prefix = partition_key(LOST, topic, partition);
+    let decode = |(key, value): (Bytes, Bytes)| {
+        let from = i64::from_be_bytes(key[prefix.len()..].try_into().ok()?);
+        let mut input = Input(&value);
+        if input.u8()? != FORMAT {
+            return None;
+        }
+        let (to, position) = (input.i64()?, input.u64()?);
+        let file = String::from_utf8_lossy(input.0).into_owned().into();
+        Some(LostRange { from, to, file, position })
+    };
+    metadata.scan(&prefix).into_iter().filter_map(decode).collect()
+}
+
 /// Removals of everything that is kept for a topic.
 pub(crate) fn removals(metadata: &MetadataLog, topic: TopicId) -> Vec<Change> {
-    [LOG_START, PRODUCERS]
+    [LOG_START, PRODUCERS, SEGMENTS, LOST]
         .into_iter()
         .flat_map(|prefix| metadata.scan(&[prefix, topic.as_bytes()].concat()))
         .map(|(key, _)| Change::Delete { key })

@@ -1,7 +1,9 @@
-//! Recovery, which is opening: read the journal once, and every partition is what it was.
+//! Recovery, which is opening: read the segment lists and what the journal has beyond them, and every partition
+//! is what it was.
 //!
-//! The scan gives the batches in the order of the journal. Each partition takes those at or above its log
-//! start; a gap in its offsets is damage, and becomes a range that cannot be read while all else is served.
+//! The journal is read from where the metadata log says that it is needed; files before that hold only what is
+//! in segments, or nowhere any more, and are recycled unread. The scan gives the batches in the order of the
+//! journal. Each partition takes those above its segments and its log start; a gap in its offsets is damage, and becomes a range that cannot be read while all else is served.
 //! What no recovery may do is take an offset back: log ends are never below what the metadata log knows.
 
 use std::collections::HashMap;
@@ -12,16 +14,19 @@ use std::sync::Arc;
 use strom_protocol::TopicId;
 use strom_protocol::record::BatchHeader;
 
+use crate::archive::Archive;
 use crate::data_dir::DataDir;
 use crate::error::OpenError;
 use crate::io::SECTOR_BYTES;
 use crate::journal::entry::EntryHead;
 use crate::journal::file::{FileHeader, JournalFile, file_path, number_of};
 use crate::journal::scan::{Damage, Found, Scan};
-use crate::journal::{Start, create_file, new_nonce};
+use crate::journal::{Place, Start, create_file, new_nonce};
 use crate::keys;
 use crate::metadata::MetadataLog;
+use crate::opened_segments::OpenedSegments;
 use crate::partition::{IndexEntry, LostRange, Producers, Recovered};
+use crate::segment_list::SegmentList;
 use crate::store::TopicSpec;
 
 /// The first file of a new directory is small, so that the first start is quick.
@@ -30,7 +35,7 @@ const FIRST_FILE_BYTES: u64 = 4 << 20;
 /// Damage of what was durable, found on opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
-    /// The journal file.
+    /// The journal file, or the object with segments.
     pub file: PathBuf,
     /// The position in bytes.
     pub position: u64,
@@ -51,6 +56,10 @@ pub struct RecoveryReport {
     pub partitions: u64,
     /// Batches found in the journal.
     pub batches: u64,
+    /// Segments listed.
+    pub segments: u64,
+    /// Objects that no list named, left by a crash, which were removed.
+    pub objects_removed: u64,
     /// Journal bytes read.
     pub bytes_read: u64,
     /// Where the journal ends in the middle of an unsynced write: file and position.
@@ -65,7 +74,7 @@ pub struct RecoveryReport {
 struct Files {
     /// By their first LSN.
     files: Vec<Arc<JournalFile>>,
-    /// Files whose place is taken by a newer one.
+    /// Files whose place is taken by a newer one, or that nobody needs any more.
     spares: Vec<Arc<JournalFile>>,
     damages: Vec<Damage>,
     last_number: u64,
@@ -79,6 +88,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) cluster_id: [u8; 16],
     pub(crate) file_bytes: u64,
     pub(crate) topics: &'a [TopicSpec],
+    pub(crate) archive: &'a Archive,
     pub(crate) now_ms: i64,
 }
 
@@ -93,11 +103,13 @@ pub(crate) struct RecoveredStore {
 
 impl Recovery<'_> {
     pub(crate) fn run(&self) -> Result<RecoveredStore, OpenError> {
+        let replay = keys::replay(self.metadata);
         let Files { mut files, mut spares, damages: header_damages, last_number, is_new } =
-            self.find_files()?;
+            self.find_files(replay)?;
         let clean_end = keys::get_array(self.metadata, keys::CLEAN_END).map(u64::from_le_bytes);
-        let mut builders = self.builders();
-        let scan = Scan::new(&files, clean_end, |found| {
+        let mut opened = OpenedSegments::open(self.metadata, self.archive, self.topics)?;
+        let mut builders = self.builders(&mut opened);
+        let scan = Scan::new(&files, clean_end, replay, |found| {
             let (Found::Batch { entry, .. } | Found::Damaged { entry, .. }) = &found;
             if let Some(builder) = builders.get_mut(&(entry.topic, entry.partition)) {
                 builder.take(&found);
@@ -118,6 +130,8 @@ impl Recovery<'_> {
             topics: self.topics.len() as u64,
             partitions: builders.len() as u64,
             batches: scanned.batches,
+            segments: opened.count,
+            objects_removed: opened.objects_removed,
             bytes_read: scanned.bytes_read,
             torn_tail: scanned.is_torn.then_some(end_place.clone()),
             ..RecoveryReport::default()
@@ -128,6 +142,8 @@ impl Recovery<'_> {
             partitions.insert(key, builder.finish(key, &mut gathered));
         }
         report.corruptions = gathered.corruptions();
+        report.corruptions.extend(opened.corruptions);
+        self.note_lost(&partitions);
         spares.extend(files.drain(scanned.end_file + 1..));
         let start = Start {
             files,
@@ -140,7 +156,21 @@ impl Recovery<'_> {
         Ok(RecoveredStore { start, starts, partitions, report })
     }
 
-    fn find_files(&self) -> Result<Files, OpenError> {
+    /// Notes what is lost, for the time when the journal that shows it is gone. Durable before anything is
+    /// written, as the start's number is.
+    fn note_lost(&self, partitions: &HashMap<(TopicId, i32), Recovered>) {
+        let mut changes = Vec::new();
+        for ((topic, partition), recovered) in partitions {
+            let known = keys::lost(self.metadata, *topic, *partition);
+            let new = recovered.lost.iter().filter(|lost| !known.contains(lost));
+            changes.extend(new.map(|lost| keys::put_lost(*topic, *partition, lost)));
+        }
+        if !changes.is_empty() {
+            drop(self.metadata.apply(changes));
+        }
+    }
+
+    fn find_files(&self, replay: Place) -> Result<Files, OpenError> {
         let (dir, disk) = (self.data_dir.journal_path(), self.data_dir.disk().as_ref());
         let mut found = Files {
             files: Vec::new(),
@@ -169,6 +199,8 @@ impl Recovery<'_> {
             is_first
         });
         (found.files, found.spares) = (files, spares);
+        let needed = found.files.partition_point(|file| file.end_lsn() <= replay.lsn);
+        found.spares.extend(found.files.drain(..needed));
         if found.files.is_empty() {
             // The epoch is written after the first file, so where it is known there was one.
             found.is_new = self.metadata.get(keys::LEADER_EPOCH).is_none();
@@ -178,7 +210,7 @@ impl Recovery<'_> {
             }
             found.last_number += 1;
             let path = file_path(&dir, found.last_number);
-            found.files.push(self.create_first(&path)?);
+            found.files.push(self.create_first(&path, replay.lsn)?);
         }
         Ok(found)
     }
@@ -197,11 +229,12 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn create_first(&self, path: &Path) -> Result<Arc<JournalFile>, OpenError> {
+    /// LSNs never go back, even if all files are lost.
+    fn create_first(&self, path: &Path, first_lsn: u64) -> Result<Arc<JournalFile>, OpenError> {
         let header = FileHeader {
             cluster_id: self.cluster_id,
             generation: 1,
-            first_lsn: 0,
+            first_lsn,
             capacity: FIRST_FILE_BYTES.min(self.file_bytes),
             nonce: new_nonce(),
         };
@@ -210,14 +243,15 @@ impl Recovery<'_> {
         Ok(Arc::new(JournalFile { file, path: path.to_path_buf(), header }))
     }
 
-    fn builders(&self) -> HashMap<(TopicId, i32), Builder> {
+    fn builders(&self, opened: &mut OpenedSegments) -> HashMap<(TopicId, i32), Builder> {
         let partitions = self
             .topics
             .iter()
             .flat_map(|topic| (0..topic.partitions).map(move |partition| (topic, partition)));
         partitions
             .map(|(topic, partition)| {
-                let builder = Builder::new(self.metadata, topic, partition, self.now_ms);
+                let mut builder = Builder::new(self.metadata, topic, partition, self.now_ms);
+                builder.take_segments(opened.take((topic.id, partition)));
                 ((topic.id, partition), builder)
             })
             .collect()
@@ -277,15 +311,28 @@ impl Builder {
         let (producers, snapshot_offset) = snapshot.unwrap_or_default();
         let floors = topic.min_log_end.iter().filter(|(index, _)| *index == partition);
         let floor = floors.map(|(_, offset)| *offset).max().unwrap_or_default();
-        let recovered = Recovered { log_start, producers, ..Recovered::default() };
+        let lost = keys::lost(metadata, topic.id, partition);
+        let lost_end = lost.iter().map(|lost| lost.to).max().unwrap_or_default();
+        let recovered =
+            Recovered { log_start, producers, snapshot_offset, lost, ..Recovered::default() };
         Builder {
             recovered,
             next: log_start,
             snapshot_offset,
-            min_log_end: floor.max(snapshot_offset),
+            min_log_end: floor.max(snapshot_offset).max(lost_end),
             missing: Vec::new(),
             now_ms,
         }
+    }
+
+    /// Takes the segments, which reach above the log start, and what is known to be lost of them.
+    fn take_segments(&mut self, (segments, lost): (SegmentList, Vec<LostRange>)) {
+        for (epoch, first_offset) in segments.iter().flat_map(|segment| &segment.leader_epochs) {
+            self.recovered.epochs.note(*epoch, *first_offset);
+        }
+        self.next = self.next.max(segments.end().unwrap_or_default());
+        self.recovered.segments = segments;
+        self.recovered.lost.extend(lost);
     }
 
     fn take(&mut self, found: &Found<'_>) {
@@ -301,7 +348,7 @@ impl Builder {
         if header.has_producer_id() && entry.base_offset >= self.snapshot_offset {
             self.recovered.producers.remember(header, 0, self.now_ms);
         }
-        // Below the log start, or repeated in a file that was freed and not recycled.
+        // Below the log start, in a segment, or repeated in a file that was freed and not recycled.
         if entry.next_offset() <= self.next {
             return;
         }
@@ -327,10 +374,19 @@ impl Builder {
     fn finish(mut self, key: (TopicId, i32), gathered: &mut Gathered) -> Recovered {
         self.skip_to(self.min_log_end, None);
         self.recovered.log_end = self.next;
+        let known = std::mem::take(&mut self.recovered.lost);
         for missing in &self.missing {
-            let lost = gathered.explain(key, missing);
-            self.recovered.lost.push(lost);
+            let is_known =
+                known.iter().any(|lost| lost.from <= missing.from && missing.to <= lost.to);
+            // What the journal shows is reported again at every start; what it shows no more, is not.
+            if !is_known || missing.damage.is_some() {
+                let lost = gathered.explain(key, missing);
+                self.recovered.lost.extend((!is_known).then_some(lost));
+            }
         }
+        self.recovered.lost.extend(known);
+        self.recovered.lost.retain(|lost| lost.to > self.recovered.log_start);
+        self.recovered.lost.sort_by_key(|lost| lost.from);
         self.recovered
     }
 }

@@ -1,23 +1,27 @@
 //! The composition: one data directory, one metadata log, one journal, all partitions.
 //!
-//! Start: metadata log, recovery, the clean marker's removal (durable), the journal's threads. Stop: the
-//! journal (written, synced, threads ended), the clean marker (durable).
+//! Start: metadata log, recovery, the clean marker's removal (durable), the journal's threads, the flusher.
+//! Stop: the flusher, the journal (written, synced, threads ended), the clean marker (durable).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use strom_protocol::{TopicId, Uuid};
 
+use crate::archive::Archive;
 use crate::data_dir::DataDir;
-use crate::error::{OpenError, StorageFailed};
+use crate::error::{FlushError, OpenError, StorageFailed};
+use crate::flush::{FlushOptions, Flusher, OBJECT_BYTES};
 use crate::journal::{Journal, JournalOptions};
 use crate::keys;
 use crate::metadata::{Change, MetadataLog, MetadataTicket};
+use crate::objects::DurableDirectory;
 use crate::partition::{Context, Partition, PartitionSettings, Recovered, TailBudget};
 use crate::recovery::{Recovery, RecoveryReport};
 use crate::retention::{self, RetentionReport};
 use crate::ticket::lock;
+use crate::topics::Topics;
 
 /// How many producer ids are reserved at once.
 const PRODUCER_ID_BLOCK: i64 = 1000;
@@ -44,6 +48,11 @@ pub struct StoreOptions {
     pub tail_bytes: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// What a partition flushes into a segment at, and what an object is filled to.
+    pub segment_bytes: u64,
+    /// What the index of the batches in the journal may take in memory: 40 bytes a batch. As long as segments
+    /// can be written, this and what arrives during one flush is all that it takes.
+    pub index_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -54,6 +63,8 @@ impl Default for StoreOptions {
             flush_policy: FlushPolicy::Sync,
             tail_bytes: 64 << 20,
             producer_id_expiration_ms: 24 * 3_600_000,
+            segment_bytes: OBJECT_BYTES,
+            index_bytes: 64 << 20,
         }
     }
 }
@@ -95,6 +106,28 @@ pub struct StoreStats {
     pub append_bytes: u64,
     /// The newest bytes held in memory.
     pub tail_bytes: u64,
+    /// Segments in the lists of all partitions.
+    pub segments: u64,
+    /// What they take in objects.
+    pub segment_bytes: u64,
+    /// Objects that hold them.
+    pub objects: u64,
+    /// Bytes of batches that are only in the journal.
+    pub unflushed_bytes: u64,
+    /// Batches in the journal whose place is in memory.
+    pub indexed_batches: u64,
+    /// Objects written since the start.
+    pub object_write_count: u64,
+    /// Segments flushed since the start.
+    pub flush_count: u64,
+    /// Bytes of batches that were flushed since the start.
+    pub flushed_bytes: u64,
+    /// Attempts to write segments that failed since the start.
+    pub flush_failure_count: u64,
+    /// Segments merged into others since the start.
+    pub merge_count: u64,
+    /// Bytes of batches in them.
+    pub merged_bytes: u64,
 }
 
 /// All partitions over one journal.
@@ -104,7 +137,8 @@ pub struct Store {
     metadata: MetadataLog,
     context: Arc<Context>,
     journal: Journal,
-    topics: RwLock<HashMap<TopicId, Vec<Arc<Partition>>>>,
+    topics: Arc<Topics>,
+    flusher: Arc<Flusher>,
     producer_ids: Mutex<ProducerIds>,
     /// One run of retention at a time.
     retention: Mutex<()>,
@@ -132,12 +166,14 @@ impl Store {
         now_ms: i64,
     ) -> Result<(Arc<Store>, RecoveryReport), OpenError> {
         let cluster = cluster_id(&metadata)?;
+        let archive = Arc::new(open_archive(&data_dir)?);
         let recovery = Recovery {
             data_dir: &data_dir,
             metadata: &metadata,
             cluster_id: *cluster.as_bytes(),
             file_bytes: options.journal_file_bytes,
             topics: &topics,
+            archive: &archive,
             now_ms,
         };
         let recovered = recovery.run()?;
@@ -157,27 +193,40 @@ impl Store {
         let context = Arc::new(Context {
             journal: Arc::clone(&journal.shared),
             metadata: metadata.clone(),
+            archive,
+            freeing: Mutex::default(),
+            replay: Mutex::new(keys::replay(&metadata)),
             tail_budget: TailBudget::new(options.tail_bytes),
             leader_epoch: report.leader_epoch,
             syncs_all,
             producer_id_expiration_ms: options.producer_id_expiration_ms,
         });
+        let all = Arc::new(Topics::default());
+        let mut partitions = recovered.partitions;
+        for topic in topics {
+            add_recovered(&all, &context, &topic, |key| {
+                partitions.remove(&key).unwrap_or_default()
+            });
+        }
+        let flush_options = FlushOptions {
+            flush_bytes: options.segment_bytes,
+            index_bytes_max: options.index_bytes,
+        };
+        let flusher = Flusher::start(Arc::clone(&all), Arc::clone(&context), flush_options)
+            .map_err(OpenError::io("starting the flusher of", data_dir.objects_path()))?;
         let reserved = keys::get_array(&metadata, keys::PRODUCER_ID).map_or(0, i64::from_le_bytes);
         let store = Store {
             cluster_id: TopicId(cluster).to_string(),
             metadata,
             context,
             journal,
-            topics: RwLock::default(),
+            topics: all,
+            flusher,
             producer_ids: Mutex::new(ProducerIds { next: reserved, end: reserved, ticket: None }),
             retention: Mutex::default(),
             is_closed: Mutex::new(false),
             data_dir,
         };
-        let mut partitions = recovered.partitions;
-        for topic in topics {
-            store.add_recovered(topic, |key| partitions.remove(&key).unwrap_or_default());
-        }
         Ok((Arc::new(store), report))
     }
 
@@ -198,21 +247,7 @@ impl Store {
 
     /// Adds a topic, or partitions to one that is there.
     pub fn add_topic(&self, spec: TopicSpec) {
-        self.add_recovered(spec, |_| Recovered::default());
-    }
-
-    fn add_recovered(
-        &self,
-        spec: TopicSpec,
-        mut recovered: impl FnMut((TopicId, i32)) -> Recovered,
-    ) {
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let partitions = topics.entry(spec.id).or_default();
-        for index in partitions.len() as i32..spec.partitions {
-            let context = Arc::clone(&self.context);
-            let recovered = recovered((spec.id, index));
-            partitions.push(Partition::new(spec.id, index, spec.settings, context, recovered));
-        }
+        add_recovered(&self.topics, &self.context, &spec, |_| Recovered::default());
     }
 
     /// Changes the settings of a topic's partitions.
@@ -225,12 +260,9 @@ impl Store {
     /// Removes a topic: waits of readers end, appends are refused, its bytes are freed by retention. The
     /// deletion itself must be durable already, in the metadata of the topic's owner.
     pub fn remove_topic(&self, id: TopicId) {
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let partitions = topics.remove(&id).unwrap_or_default();
-        drop(topics);
-        for partition in &partitions {
-            partition.delete();
-        }
+        // Held until their keys are removed: then nobody refers to their objects any more.
+        let _segments: Vec<_> =
+            self.topics.remove(id).iter().flat_map(|partition| partition.delete()).collect();
         let removals = keys::removals(&self.metadata, id);
         if !removals.is_empty() {
             // Nobody waits: keys that a crash leaves behind belong to a topic that never comes back.
@@ -240,19 +272,12 @@ impl Store {
 
     /// A partition.
     pub fn partition(&self, id: TopicId, index: i32) -> Option<Arc<Partition>> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.get(&id)?.get(usize::try_from(index).ok()?).cloned()
+        self.topics.partition(id, index)
     }
 
     /// A topic's partitions in order; none if there is no such topic.
     pub fn partitions(&self, id: TopicId) -> Vec<Arc<Partition>> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.get(&id).cloned().unwrap_or_default()
-    }
-
-    fn all_partitions(&self) -> Vec<Arc<Partition>> {
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.values().flatten().cloned().collect()
+        self.topics.partitions(id)
     }
 
     /// A producer id that was never given before: reserved durably, in blocks. Cancel-safe (an id may be
@@ -296,10 +321,19 @@ impl Store {
     /// Applies retention and frees journal files. Blocks.
     pub fn run_retention(&self, now_ms: i64) -> RetentionReport {
         let _one_at_a_time = lock(&self.retention);
-        let partitions = self.all_partitions();
-        let shared = &self.journal.shared;
         // A failure has stopped the storage, and whoever waits in `failed` knows it.
-        retention::run(shared, &self.metadata, &partitions, now_ms).unwrap_or_default()
+        retention::run(&self.context, &self.topics, now_ms).unwrap_or_default()
+    }
+
+    /// Flushes everything appended so far into segments; gives the number of segments. Blocks.
+    pub fn flush_now(&self) -> Result<u64, FlushError> {
+        self.flusher.flush_now()
+    }
+
+    /// Merges small segments until nothing is left that is worth it; gives the number of segments that went
+    /// into others. Blocks. The flusher does the same, a little at a time.
+    pub fn merge_now(&self) -> Result<u64, FlushError> {
+        self.flusher.merge_now()
     }
 
     /// Figures at this moment.
@@ -307,7 +341,8 @@ impl Store {
         let shared = &self.journal.shared;
         let files = shared.files();
         let counters = &shared.counters;
-        StoreStats {
+        let flushes = &self.flusher.counters;
+        let mut stats = StoreStats {
             journal_bytes: files.iter().map(|file| file.header.capacity).sum(),
             journal_files: files.len() as u64,
             written_lsn: shared.written_lsn(),
@@ -317,7 +352,27 @@ impl Store {
             append_count: counters.appends.load(Ordering::Relaxed),
             append_bytes: counters.append_bytes.load(Ordering::Relaxed),
             tail_bytes: self.context.tail_budget.used(),
+            object_write_count: flushes.objects.load(Ordering::Relaxed),
+            flush_count: flushes.flushed_segments.load(Ordering::Relaxed),
+            flushed_bytes: flushes.flushed_bytes.load(Ordering::Relaxed),
+            flush_failure_count: flushes.failures.load(Ordering::Relaxed),
+            merge_count: flushes.merges.load(Ordering::Relaxed),
+            merged_bytes: flushes.merged_bytes.load(Ordering::Relaxed),
+            ..StoreStats::default()
+        };
+        let mut objects = HashSet::new();
+        for partition in self.topics.all() {
+            let unflushed = partition.unflushed();
+            for segment in partition.segments() {
+                stats.segments += 1;
+                stats.segment_bytes += segment.stored_bytes;
+                objects.insert(segment.object.id);
+            }
+            stats.unflushed_bytes += unflushed.bytes;
+            stats.indexed_batches += unflushed.indexed_batches;
         }
+        stats.objects = objects.len() as u64;
+        stats
     }
 
     /// Writes and syncs what is queued, marks the directory as cleanly closed, and ends the journal's
@@ -327,18 +382,46 @@ impl Store {
         if *is_closed {
             return Ok(());
         }
+        self.flusher.close();
         self.journal.close()?;
-        for partition in self.all_partitions() {
+        for partition in self.topics.all() {
             partition.wake_subscribers();
         }
         if let Some(failure) = self.journal.shared.fail_stop.failure() {
             return Err(failure);
         }
+        retention::note_replay_at_close(&self.context, &self.topics);
         let end = self.journal.shared.written_lsn();
         self.metadata.apply(vec![keys::put(keys::CLEAN_END, &end.to_le_bytes())]).wait()?;
         *is_closed = true;
         Ok(())
     }
+}
+
+impl Drop for Store {
+    /// The flusher's thread holds the directory: it ends first.
+    fn drop(&mut self) {
+        self.flusher.close();
+    }
+}
+
+fn open_archive(data_dir: &DataDir) -> Result<Archive, OpenError> {
+    let root = data_dir.objects_path();
+    let store = DurableDirectory::open(Arc::clone(data_dir.disk()), root.clone())
+        .map_err(OpenError::io("opening", &root))?;
+    Ok(Archive::new(Arc::new(store), root))
+}
+
+fn add_recovered(
+    topics: &Topics,
+    context: &Arc<Context>,
+    spec: &TopicSpec,
+    mut recovered: impl FnMut((TopicId, i32)) -> Recovered,
+) {
+    topics.add(spec.id, spec.partitions, |index| {
+        let recovered = recovered((spec.id, index));
+        Partition::new(spec.id, index, spec.settings, Arc::clone(context), recovered)
+    });
 }
 
 /// The cluster id, made on the first start. Kafka's tools take an id that begins with a dash for an option.

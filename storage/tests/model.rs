@@ -1,5 +1,6 @@
-//! The store against a model: random appends, duplicates, reads, retention and restarts, with the power
-//! going off at any write and the disk keeping any part of what was not synced.
+//! The store against a model: random appends, duplicates, reads, flushes into segments, merging, retention,
+//! deletion of records and restarts, with the power going off at any write and the disk keeping any part of
+//! what was not synced. The flusher works beside it, as it always does: segments and journal are small.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use strom_protocol::record::{BatchBuilder, Compression};
 use strom_storage::io::Disk;
 use strom_storage::io::simulated::SimulatedDisk;
 use strom_storage::{AppendError, FlushPolicy, Partition, PartitionSettings, Store, StoreOptions};
@@ -41,6 +43,14 @@ enum Step {
     Retention {
         keep_bytes: i64,
     },
+    /// Finds the first record at or above a time.
+    Find {
+        partition: i32,
+        timestamp: i64,
+    },
+    /// Flushes everything that was appended.
+    Flush,
+    Merge,
     Reopen,
     /// The power goes off after some more operations of the disk, or now.
     PowerOffAfter {
@@ -63,11 +73,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(partition, from, max_bytes)| Step::Read { partition, from, max_bytes }),
         1 => (partition, 0..5i64).prop_map(|(partition, by)| Step::AdvanceLogStart { partition, by }),
         1 => (0..20_000i64).prop_map(|keep_bytes| Step::Retention { keep_bytes }),
+        2 => (0..PARTITIONS, 0..400i64).prop_map(|(partition, timestamp)| Step::Find { partition, timestamp }),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Merge),
         1 => Just(Step::Reopen),
         1 => (0..20u64).prop_map(|operations| Step::PowerOffAfter { operations }),
         1 => any::<u64>().prop_map(|seed| Step::Crash { seed }),
     ];
-    proptest::collection::vec(step, 1..80)
+    proptest::collection::vec(step, 1..120)
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +88,7 @@ struct ModelBatch {
     base: i64,
     next: i64,
     records: Bytes,
+    timestamp: i64,
     /// The producer's sequence behind it, if it was the producer's.
     sequence: Option<i32>,
 }
@@ -98,12 +112,19 @@ struct World {
 }
 
 impl World {
-    fn new(flush_policy: FlushPolicy, tail_bytes: u64) -> World {
+    fn new(
+        flush_policy: FlushPolicy,
+        tail_bytes: u64,
+        segment_bytes: u64,
+        index_bytes: u64,
+    ) -> World {
         let options = StoreOptions {
             journal_file_bytes: 16 << 10,
             journal_retention_bytes: 128 << 10,
             flush_policy,
             tail_bytes,
+            segment_bytes,
+            index_bytes,
             ..StoreOptions::default()
         };
         let model = vec![ModelPartition::default(); PARTITIONS as usize];
@@ -130,7 +151,10 @@ impl World {
         assert_eq!(report.corruptions, Vec::new(), "a crash is not damage");
         self.store = Some(store);
         for index in 0..PARTITIONS {
-            self.compare_after_open(index);
+            if !self.compare_after_open(index) {
+                // The flusher has used up the power.
+                return self.crash(5);
+            }
         }
     }
 
@@ -139,7 +163,8 @@ impl World {
     }
 
     /// What was acknowledged is there; what was not may be gone from the end, never from the middle.
-    fn compare_after_open(&mut self, index: i32) {
+    /// False if the power went off meanwhile.
+    fn compare_after_open(&mut self, index: i32) -> bool {
         let partition = self.partition(index);
         let model = &mut self.model[index as usize];
         let offsets = partition.offsets();
@@ -154,12 +179,18 @@ impl World {
         model.acknowledged = model.end;
         let live = model.batches.iter().filter(|batch| batch.next > model.log_start);
         let expected: Vec<_> = live.map(|batch| (batch.base, covered_of(&batch.records))).collect();
-        let found: Vec<_> = contents(&partition, offsets.log_start)
-            .into_iter()
-            .map(|(base, bytes)| (base, bytes[1..].to_vec()))
-            .collect();
+        let found = match try_contents(&partition, offsets.log_start) {
+            Ok(found) => found,
+            Err(error) => {
+                assert!(error.to_string().contains("the power is off"), "{error}");
+                return false;
+            }
+        };
+        let found: Vec<_> =
+            found.into_iter().map(|(base, bytes)| (base, bytes[1..].to_vec())).collect();
         assert_eq!(found.len(), expected.len());
         assert!(found == expected, "partition {index} differs");
+        true
     }
 
     fn run(&mut self, step: &Step) {
@@ -171,6 +202,9 @@ impl World {
             Step::Read { partition, from, max_bytes } => self.read(*partition, *from, *max_bytes),
             Step::AdvanceLogStart { partition, by } => self.advance(*partition, *by),
             Step::Retention { keep_bytes } => self.retain(*keep_bytes),
+            Step::Find { partition, timestamp } => self.find(*partition, NOW_MS + timestamp * 10),
+            Step::Flush => self.flush(),
+            Step::Merge => self.merge(),
             Step::Reopen => {
                 let closed = self.store.take().unwrap().close();
                 if closed.is_ok() { self.open() } else { self.crash(7) }
@@ -195,11 +229,12 @@ impl World {
         value.extend_from_slice(&self.count.to_le_bytes());
         let sequence = self.model[index as usize].sequence;
         let values: [&[u8]; 2] = [&value, b"second"];
-        let records = if idempotent {
-            produced((100 + i64::from(index), 0, sequence), &values)
-        } else {
-            batch(&values)
-        };
+        let timestamp = NOW_MS + i64::from(self.count) * 10;
+        let mut builder = BatchBuilder::new(Compression::None);
+        if idempotent {
+            builder = builder.producer(100 + i64::from(index), 0, sequence);
+        }
+        let records = batch_of(builder, timestamp, &values);
         let result = append(&self.partition(index), records.clone());
         let model = &mut self.model[index as usize];
         let appended = match result {
@@ -212,7 +247,7 @@ impl World {
         let sequence = idempotent.then_some(sequence + 2);
         model.sequence = sequence.unwrap_or(model.sequence);
         let (base, next) = (model.end, model.end + 2);
-        model.batches.push(ModelBatch { base, next, records, sequence });
+        model.batches.push(ModelBatch { base, next, records, timestamp, sequence });
         model.end = next;
         if waits {
             match appended.ticket.wait_durable() {
@@ -256,6 +291,49 @@ impl World {
         }
         assert!(read.batches.len() <= expected.len());
         assert!(read.batches.len() <= 1 || read.bytes <= max_bytes);
+    }
+
+    /// The first record at or above a time is found if everyone may see it, and never another one.
+    fn find(&mut self, index: i32, timestamp: i64) {
+        let model = &self.model[index as usize];
+        let records = model.batches.iter().flat_map(|batch| {
+            [(batch.base, batch.timestamp), (batch.base + 1, batch.timestamp + 1)]
+        });
+        let expected = records
+            .filter(|(offset, at)| *offset >= model.log_start && *at >= timestamp)
+            .map(|(offset, _)| offset)
+            .next();
+        let partition = self.partition(index);
+        let visible = partition.offsets().high_watermark;
+        // An error says that the power is off.
+        let Ok(found) = partition.offset_for_timestamp(timestamp) else { return };
+        match (found, expected) {
+            (Some(found), expected) => assert_eq!(Some(found.offset), expected),
+            (None, Some(expected)) => assert!(expected >= visible, "{expected} was not found"),
+            (None, None) => {}
+        }
+    }
+
+    fn flush(&mut self) {
+        let store = Arc::clone(self.store.as_ref().unwrap());
+        let flushed = store.flush_now();
+        drop(store);
+        if flushed.is_err() {
+            return self.crash(u64::from(self.count));
+        }
+        // What was appended is synced by then.
+        for model in &mut self.model {
+            model.acknowledged = model.end;
+        }
+    }
+
+    fn merge(&mut self) {
+        let store = Arc::clone(self.store.as_ref().unwrap());
+        let merged = store.merge_now();
+        drop(store);
+        if merged.is_err() {
+            self.crash(u64::from(self.count));
+        }
     }
 
     fn advance(&mut self, index: i32, by: i64) {
@@ -316,17 +394,25 @@ fn covered_of(records: &[u8]) -> Vec<u8> {
     records[17..].to_vec()
 }
 
+/// `STROM_MODEL_CASES` runs more of them.
+fn cases() -> u32 {
+    let wished = std::env::var("STROM_MODEL_CASES").ok();
+    wished.map_or(150, |cases| cases.parse().expect("a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_is_its_model(
         steps in steps(),
         is_sync in any::<bool>(),
         tail_bytes in prop_oneof![Just(0u64), Just(4000u64), Just(1u64 << 20)],
+        segment_bytes in prop_oneof![Just(500u64), Just(8000u64), Just(64u64 << 20)],
+        index_bytes in prop_oneof![Just(800u64), Just(1u64 << 20)],
     ) {
         let policy = if is_sync { FlushPolicy::Sync } else { FlushPolicy::Os };
-        let mut world = World::new(policy, tail_bytes);
+        let mut world = World::new(policy, tail_bytes, segment_bytes, index_bytes);
         for step in &steps {
             world.run(step);
         }

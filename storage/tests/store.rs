@@ -228,36 +228,6 @@ fn records_are_found_by_their_timestamp() {
 }
 
 #[test]
-fn a_full_journal_refuses_before_sequencing_and_heals_by_retention() {
-    let options = StoreOptions { journal_retention_bytes: 256 << 10, ..small_options() };
-    let (_dir, store, partition) = one_partition(options);
-    let value = vec![1; 8000];
-    let message = loop {
-        match append(&partition, batch(&[&value])) {
-            Ok(appended) => appended.ticket.wait_durable().unwrap(),
-            Err(AppendError::Full { message }) => break message,
-            Err(other) => panic!("{other}"),
-        }
-    };
-    assert!(message.contains("journal.retention.bytes=262144"), "{message}");
-    assert!(message.contains("retention.ms"), "{message}");
-    let end = partition.offsets().log_end;
-    assert_eq!(contents(&partition, 0).len() as i64, end, "reads go on");
-    assert_eq!(store.run_retention(NOW_MS).files_freed, 0, "nothing may be freed");
-    store.update_topic(topic(1), PartitionSettings { retention_ms: 10, ..settings() });
-    partition.set_retention_guard(Some(0));
-    assert_eq!(store.run_retention(NOW_MS + 1000).files_freed, 0, "the guard holds");
-    partition.set_retention_guard(None);
-    let report = store.run_retention(NOW_MS + 1000);
-    assert!(report.files_freed >= 2, "{report:?}");
-    let appended = append_durably(&partition, batch(&[&value]));
-    assert_eq!(appended.base_offset, end);
-    let offsets = partition.offsets();
-    assert!(offsets.log_start > 0 && offsets.log_start < end);
-    assert_eq!(contents(&partition, offsets.log_start).len() as i64, end + 1 - offsets.log_start);
-}
-
-#[test]
 fn retention_by_size_keeps_at_least_that_much() {
     let (_dir, store, partition) = one_partition(small_options());
     for _ in 0..40 {

@@ -149,12 +149,14 @@ pub const OPTIONS: &[ConfigOption] = &[
         Section::Storage,
         "journal.retention.bytes",
         Kind::Bytes { min: 64 * MIB, max: i64::MAX },
-        "10737418240",
+        "1073741824",
     )
     .doc(
-        "How large the journal may grow. At this size retention frees whole files that every \
-         topic's retention allows to go; when nothing may be freed, produce is refused with \
-         KAFKA_STORAGE_ERROR, and nothing is ever dropped silently.",
+        "How large the journal may grow. It holds the newest records of all topics, for consumers \
+         that are not far behind; what is older lies in columnar segments. A larger one serves \
+         more reads as produced; after a crash up to half of it is replayed. When segments cannot \
+         be written and the journal is at this size, produce is refused with KAFKA_STORAGE_ERROR, \
+         and nothing is ever dropped silently.",
     ),
     option(
         Section::Storage,

@@ -32,7 +32,7 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(config.lake.warehouse.url(), "file:///srv/broker/strom-data/warehouse");
     assert_eq!(config.lake.s3, strom_lake::warehouse::S3Options::default());
     assert_eq!(config.lake.namespace, "kafka");
-    assert_eq!(config.journal_retention_bytes, 10 << 30);
+    assert_eq!(config.journal_retention_bytes, 1 << 30);
     assert_eq!(config.flush_policy, FlushPolicy::Sync);
     assert_eq!(config.groups.initial_rebalance_delay_ms, 3000);
     assert_eq!(config.groups.offsets_topic_partitions, 50);

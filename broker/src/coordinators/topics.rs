@@ -157,6 +157,7 @@ fn settings(topic: &Topic, effective: &Effective) -> PartitionSettings {
         retention_bytes: if internal { -1 } else { effective.retention_bytes },
         sync_each: effective.is_synced_each,
         internal,
+        ..PartitionSettings::default()
     }
 }
 

@@ -23,6 +23,8 @@ pub const SECTOR_BYTES: usize = 512;
 pub trait Disk: Send + Sync + Debug {
     /// Creates a directory and its parents; fine if it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Whether there is a directory of this name.
+    fn is_dir(&self, path: &Path) -> io::Result<bool>;
     /// The names in a directory, in any order.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Opens an existing file to read and write.

@@ -27,6 +27,10 @@ impl Disk for RealDisk {
         fs::create_dir_all(path)
     }
 
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        Ok(path.is_dir())
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         fs::read_dir(path)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

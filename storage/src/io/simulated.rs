@@ -24,7 +24,7 @@ struct State {
     files: BTreeMap<u64, Content>,
     names: BTreeMap<PathBuf, u64>,
     durable_names: BTreeMap<PathBuf, u64>,
-    /// Changes of names since the last sync, in order.
+    /// Changes of names whose directory was not synced since, in order.
     name_changes: Vec<NameChange>,
     directories: BTreeSet<PathBuf>,
     next_file: u64,
@@ -34,6 +34,8 @@ struct State {
     operations_left: Option<u64>,
     operations: u64,
     failing: Option<&'static str>,
+    /// Files below this directory cannot be created or written.
+    failing_under: Option<(PathBuf, io::ErrorKind)>,
     is_off: bool,
 }
 
@@ -41,6 +43,14 @@ struct State {
 enum NameChange {
     Set(PathBuf, u64),
     Remove(PathBuf),
+}
+
+impl NameChange {
+    fn path(&self) -> &Path {
+        match self {
+            NameChange::Set(path, _) | NameChange::Remove(path) => path,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,6 +85,17 @@ impl SimulatedDisk {
     /// Makes every write and sync fail with a message, as a broken device does.
     pub fn fail_with(&self, message: &'static str) {
         lock(&self.state).failing = Some(message);
+    }
+
+    /// Makes creating and writing files below a directory fail, as when it is a file system of its own that
+    /// is full; `None` heals it.
+    pub fn fail_under(&self, failing: Option<(PathBuf, io::ErrorKind)>) {
+        lock(&self.state).failing_under = failing;
+    }
+
+    /// All files, by name, as they are now.
+    pub fn files(&self) -> Vec<PathBuf> {
+        lock(&self.state).names.keys().cloned().collect()
     }
 
     /// The bytes of a file, as a reader sees them now.
@@ -161,6 +182,19 @@ impl State {
         }
     }
 
+    /// Whether files at a path may be created and written.
+    fn check_place(&self, path: &Path) -> io::Result<()> {
+        match &self.failing_under {
+            Some((directory, kind)) if path.starts_with(directory) => Err((*kind).into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_place_of(&self, id: u64) -> io::Result<()> {
+        let path = self.names.iter().find(|(_, named)| **named == id).map(|(path, _)| path);
+        path.map_or(Ok(()), |path| self.check_place(path))
+    }
+
     fn rename(&mut self, change: NameChange) {
         apply(&mut self.names, &change);
         self.name_changes.push(change);
@@ -192,8 +226,15 @@ fn apply(names: &mut BTreeMap<PathBuf, u64>, change: &NameChange) {
 
 impl Disk for SimulatedDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        lock(&self.state).directories.insert(path.to_path_buf());
+        let ancestors = path.ancestors().map(Path::to_path_buf);
+        lock(&self.state).directories.extend(ancestors);
         Ok(())
+    }
+
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        let state = lock(&self.state);
+        state.check_power()?;
+        Ok(state.directories.contains(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -216,6 +257,7 @@ impl Disk for SimulatedDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = lock(&self.state);
         state.operate()?;
+        state.check_place(path)?;
         let id = state.next_file;
         state.next_file += 1;
         state.files.insert(id, Content::default());
@@ -235,15 +277,23 @@ impl Disk for SimulatedDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.operate()?;
+        if !state.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         state.rename(NameChange::Remove(path.to_path_buf()));
         Ok(())
     }
 
-    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.operate()?;
-        state.durable_names = state.names.clone();
-        state.name_changes.clear();
+        let changes = std::mem::take(&mut state.name_changes);
+        let is_in = |change: &NameChange| change.path().parent() == Some(path);
+        let (synced, open): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_in);
+        for change in &synced {
+            apply(&mut state.durable_names, change);
+        }
+        state.name_changes = open;
         Ok(())
     }
 
@@ -269,6 +319,7 @@ impl DiskFile for SimulatedFile {
         if result.is_err() && !state.is_off {
             return result;
         }
+        state.check_place_of(self.id)?;
         // Of the write during which the power goes off, any sector may have reached the disk.
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
         let start = position as usize;
@@ -286,6 +337,7 @@ impl DiskFile for SimulatedFile {
     fn reserve(&self, bytes: u64) -> io::Result<()> {
         let mut state = lock(&self.disk.state);
         state.operate()?;
+        state.check_place_of(self.id)?;
         state.extend(self.id, bytes as usize)
     }
 

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use crate::error::StorageFailed;
 use crate::io::Disk;
+use crate::signal::Signal;
 use crate::ticket::{FailStop, JournalProgress, lock};
 
 use file::JournalFile;
@@ -78,6 +79,16 @@ pub(crate) struct Start {
     pub(crate) last_number: u64,
 }
 
+/// A place between two groups, from which the journal can be read on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) lsn: u64,
+    /// The sequence of the group there; 0 if it is not known, which only the start of a file allows.
+    pub(crate) sequence: u64,
+    /// No group from there on has a lower one.
+    pub(crate) generation: u64,
+}
+
 /// Counters for metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -106,10 +117,14 @@ pub(crate) struct Shared {
     pub(crate) spares: Mutex<Vec<Arc<JournalFile>>>,
     pub(crate) written_lsn: AtomicU64,
     pub(crate) synced_lsn: AtomicU64,
+    /// Behind the last group that is synced.
+    synced_place: Mutex<Place>,
     pub(crate) counters: Counters,
     pub(crate) fail_stop: Arc<FailStop>,
-    /// Notified when the budget leaves no room for the next file.
+    /// Notified when the budget leaves no room for the next file, and none was made in time.
     pub(crate) pressure: tokio::sync::Notify,
+    /// Raised when a file was begun, or the budget leaves no room for the next one.
+    pub(crate) upkeep: Signal,
 }
 
 /// The journal with its threads.
@@ -130,6 +145,8 @@ impl Journal {
         let active = Arc::clone(start.files.last().expect("a journal has a file"));
         let end_lsn = active.first_lsn() + start.position;
         let files = start.files.iter().map(|file| (file.first_lsn(), Arc::clone(file))).collect();
+        let synced_place =
+            Place { lsn: end_lsn, sequence: start.sequence, generation: start.generation };
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue::new(&active, start.position)),
             queued: Condvar::new(),
@@ -142,8 +159,10 @@ impl Journal {
             spares: Mutex::new(start.spares),
             written_lsn: AtomicU64::new(end_lsn),
             synced_lsn: AtomicU64::new(end_lsn),
+            synced_place: Mutex::new(synced_place),
             counters: Counters::default(),
             pressure: tokio::sync::Notify::new(),
+            upkeep: Signal::default(),
             options,
             disk,
             fail_stop,
@@ -259,15 +278,18 @@ impl Shared {
         files.insert(file.first_lsn(), Arc::clone(file));
     }
 
-    /// Takes a file that holds nothing live out of use. Readers that have it keep it unchanged.
+    /// Takes a file that nobody needs any more out of use. Readers that have it keep it unchanged.
     pub(crate) fn free(&self, file: &Arc<JournalFile>) {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        files.remove(&file.first_lsn());
+        if files.remove(&file.first_lsn()).is_none() {
+            return;
+        }
         drop(files);
         lock(&self.spares).push(Arc::clone(file));
         let mut queue = self.queue();
         queue.retry_refused();
-        self.release(queue);
+        drop(queue);
+        self.file_wanted.notify_one();
     }
 
     /// Where new bytes go: retention never touches the file with this LSN or one behind it.
@@ -277,6 +299,11 @@ impl Shared {
 
     pub(crate) fn synced_lsn(&self) -> u64 {
         self.synced_lsn.load(Ordering::Acquire)
+    }
+
+    /// Where everything before is synced, and known to the partitions.
+    pub(crate) fn synced_place(&self) -> Place {
+        *lock(&self.synced_place)
     }
 
     /// Ends everything: the first failure is the reason that everyone gets.

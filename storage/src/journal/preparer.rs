@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strom_protocol::Uuid;
 
@@ -18,6 +18,9 @@ use super::queue::Next;
 use crate::io::{Disk, DiskFile, SECTOR_BYTES};
 use crate::ticket::lock;
 
+/// How long a file that the budget has no room for waits until flushing makes room, before it is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a refused file is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Zeros are written and synced in pieces, so that they stand in the way of no other sync for long.
@@ -27,6 +30,15 @@ pub(super) struct Preparer {
     shared: Arc<Shared>,
     generations: Arc<AtomicU64>,
     last_number: u64,
+    /// Since when the budget has no room for the next file.
+    over_budget_since: Option<Instant>,
+}
+
+/// What became of the wish for a file.
+enum Prepared {
+    Ready(Arc<JournalFile>),
+    /// The budget has no room for it.
+    OverBudget(String),
 }
 
 impl Preparer {
@@ -35,13 +47,24 @@ impl Preparer {
         generations: Arc<AtomicU64>,
         last_number: u64,
     ) -> Preparer {
-        Preparer { shared, generations, last_number }
+        Preparer { shared, generations, last_number, over_budget_since: None }
     }
 
     pub(super) fn run(mut self) {
         while let Some(first_lsn) = self.wait() {
             let next = match self.prepare(first_lsn) {
-                Ok(next) => next,
+                Ok(Prepared::Ready(file)) => {
+                    self.over_budget_since = None;
+                    Next::Ready(file)
+                }
+                Ok(Prepared::OverBudget(_)) if self.has_patience() => {
+                    self.pause();
+                    continue;
+                }
+                Ok(Prepared::OverBudget(message)) => {
+                    self.shared.pressure.notify_one();
+                    Next::Refused(message)
+                }
                 Err(error) => self.refusal(&error),
             };
             self.shared.queue().set_next(next);
@@ -72,7 +95,20 @@ impl Preparer {
         }
     }
 
-    fn prepare(&mut self, first_lsn: u64) -> io::Result<Next> {
+    /// Whether room may still come: asks for it, and for a while waits.
+    fn has_patience(&mut self) -> bool {
+        self.shared.upkeep.raise();
+        self.over_budget_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+    }
+
+    fn pause(&self) {
+        let queue = self.shared.queue();
+        if !queue.is_stopping() {
+            drop(self.shared.file_wanted.wait_timeout(queue, PATIENCE_INTERVAL));
+        }
+    }
+
+    fn prepare(&mut self, first_lsn: u64) -> io::Result<Prepared> {
         let options = &self.shared.options;
         let header = FileHeader {
             cluster_id: options.cluster_id,
@@ -85,17 +121,16 @@ impl Preparer {
             spare.file.write_at(&[IoSlice::new(&header.encode())], 0)?;
             spare.file.sync_data()?;
             let (file, path) = (Arc::clone(&spare.file), spare.path.clone());
-            return Ok(Next::Ready(Arc::new(JournalFile { file, path, header })));
+            return Ok(Prepared::Ready(Arc::new(JournalFile { file, path, header })));
         }
         let files = self.shared.files();
         let used: u64 = files.iter().map(|file| file.header.capacity).sum();
         let budget = options.retention_bytes;
         if files.len() >= 2 && used + header.capacity > budget {
-            self.shared.pressure.notify_one();
-            return Ok(Next::Refused(format!(
+            return Ok(Prepared::OverBudget(format!(
                 "the journal is full: its files take {used} bytes of journal.retention.bytes={budget} \
-                 and nothing in them may be freed; raise journal.retention.bytes, \
-                 or lower retention.ms or retention.bytes of topics, or delete topics"
+                 and what they hold cannot be written to segments fast enough, or at all; \
+                 look for a warning about segments, and make room on the disk"
             )));
         }
         self.last_number += 1;
@@ -106,7 +141,7 @@ impl Preparer {
             !options.syncs_every_write || queue.is_urgent() || queue.is_stopping()
         };
         let file = create(shared.disk.as_ref(), &path, &header, is_urgent)?;
-        Ok(Next::Ready(Arc::new(JournalFile { file, path, header })))
+        Ok(Prepared::Ready(Arc::new(JournalFile { file, path, header })))
     }
 
     /// A freed file that no reader has any more, of the right size; others are removed.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use strom_protocol::record::BatchHeader;
 
+use super::Place;
 use super::entry::{EntryHead, GROUP_HEAD_BYTES, GroupHead};
 use super::file::{HEADER_BYTES, JournalFile};
 use crate::encoding::checksum;
@@ -75,6 +76,8 @@ pub(crate) struct Scan<'a, F> {
     files: &'a [Arc<JournalFile>],
     /// The LSN at which a clean shutdown ended the journal.
     clean_end: Option<u64>,
+    /// Where reading begins in the first file.
+    first_position: u64,
     on_found: F,
     result: Scanned,
     /// Whether the next group must have the next sequence: not at the start, behind freed files or damage.
@@ -86,30 +89,44 @@ pub(crate) struct Scan<'a, F> {
 }
 
 impl<'a, F: FnMut(Found<'_>)> Scan<'a, F> {
-    /// `files` are sorted by their first LSN.
-    pub(crate) fn new(files: &'a [Arc<JournalFile>], clean_end: Option<u64>, on_found: F) -> Self {
-        let result = Scanned::default();
+    /// `files` are sorted by their first LSN. Reading begins at `from`, if the first file contains it.
+    pub(crate) fn new(
+        files: &'a [Arc<JournalFile>],
+        clean_end: Option<u64>,
+        from: Place,
+        on_found: F,
+    ) -> Self {
+        let begins_at = files.first().filter(|file| file.contains(from.lsn));
+        let mut result = Scanned::default();
+        let is_chained = begins_at.is_some() && from.sequence > 0;
+        if is_chained {
+            (result.sequence, result.generation) = (from.sequence, from.generation);
+        }
         Scan {
             files,
             clean_end,
+            first_position: begins_at
+                .map_or(0, |file| file.position_of(from.lsn))
+                .max(HEADER_BYTES),
             on_found,
             result,
-            is_chained: false,
+            is_chained,
             proven: None,
             has_later_groups: false,
         }
     }
 
     pub(crate) fn run(mut self) -> Result<Scanned, OpenError> {
-        let mut expected_lsn = None;
+        let mut expected_lsn = self.files.first().map(|file| file.first_lsn());
         for (index, file) in self.files.iter().enumerate() {
             if expected_lsn != Some(file.first_lsn()) {
                 self.is_chained = false;
             }
             expected_lsn = Some(file.end_lsn());
             self.result.end_file = index;
-            self.result.end_position = HEADER_BYTES;
-            if self.scan_file(index)? {
+            let position = if index == 0 { self.first_position } else { HEADER_BYTES };
+            self.result.end_position = position;
+            if self.scan_file(index, position)? {
                 break;
             }
         }
@@ -129,10 +146,10 @@ impl<'a, F: FnMut(Found<'_>)> Scan<'a, F> {
     }
 
     /// Scans one file; true if the journal ends in it.
-    fn scan_file(&mut self, index: usize) -> Result<bool, OpenError> {
+    fn scan_file(&mut self, index: usize, position: u64) -> Result<bool, OpenError> {
         let file = &self.files[index];
         let mut window = Window::new(file);
-        let mut at = HEADER_BYTES;
+        let mut at = position;
         while at < file.header.capacity {
             match self.group_at(&mut window, at)? {
                 Ok(group) => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::file::JournalFile;
-use super::{Landing, Shared};
+use super::{Landing, Place, Shared};
 use crate::ticket::lock;
 
 /// How long written bytes stay unsynced when nobody waits for them (`flush.policy=os`).
@@ -17,7 +17,8 @@ const BACKGROUND_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) file: Arc<JournalFile>,
-    pub(super) end_lsn: u64,
+    /// Behind the group.
+    pub(super) end: Place,
     pub(super) ordinal: u64,
     /// Whose high watermark waits for the sync, and up to where.
     pub(super) waiting: Vec<(Arc<dyn Landing>, i64)>,
@@ -26,9 +27,8 @@ pub(super) struct Written {
 
 impl Written {
     /// The last group of a file, which holds no entries.
-    pub(super) fn end_of(file: &Arc<JournalFile>, ordinal: u64) -> Written {
-        let end_lsn = file.end_lsn();
-        Written { file: Arc::clone(file), end_lsn, ordinal, waiting: Vec::new(), needs_sync: false }
+    pub(super) fn end_of(file: &Arc<JournalFile>, end: Place, ordinal: u64) -> Written {
+        Written { file: Arc::clone(file), end, ordinal, waiting: Vec::new(), needs_sync: false }
     }
 }
 
@@ -118,7 +118,8 @@ impl Syncer {
             }
         }
         let last = written.last().expect("something was written");
-        self.shared.synced_lsn.store(last.end_lsn, Ordering::Release);
+        *lock(&self.shared.synced_place) = last.end;
+        self.shared.synced_lsn.store(last.end.lsn, Ordering::Release);
         for (landing, offset) in written.iter().flat_map(|group| &group.waiting) {
             landing.synced(*offset);
         }

@@ -141,7 +141,7 @@ fn scan(content: &[u8]) -> Result<(Vec<i64>, Scanned), OpenError> {
     let header = FileHeader::decode(&content[..512], &path(), [7; 16]).unwrap().unwrap();
     let files = [Arc::new(JournalFile { file, path: path(), header })];
     let mut offsets = Vec::new();
-    let scanned = Scan::new(&files, None, |found| {
+    let scanned = Scan::new(&files, None, Place::default(), |found| {
         if let Found::Batch { entry, .. } = found {
             offsets.push(entry.base_offset);
         }

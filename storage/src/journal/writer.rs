@@ -16,7 +16,7 @@ use super::entry::{ENTRY_HEAD_BYTES, GROUP_HEAD_BYTES, GroupHead};
 use super::file::{HEADER_BYTES, JournalFile};
 use super::queue::{Entry, Queued};
 use super::syncer::Written;
-use super::{Landing, Shared};
+use super::{Landing, Place, Shared};
 use crate::encoding::checksum;
 
 /// A group ends before it has more bytes, except for a single large entry.
@@ -114,12 +114,14 @@ impl Writer {
             self.buffer.extend_from_slice(&head.encode(self.file.header.nonce));
             self.buffer.resize(head.group_bytes() as usize, 0);
             self.file.file.write_at(&[IoSlice::new(&self.buffer)], self.position.at)?;
-            self.shared.hand_to_syncer(Written::end_of(&self.file, self.ordinal));
             sequence += 1;
+            let end = Place { lsn: self.file.end_lsn(), sequence, generation: self.generation };
+            self.shared.hand_to_syncer(Written::end_of(&self.file, end, self.ordinal));
         }
         self.position = Position { at: HEADER_BYTES, sequence };
         self.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.add_file(&file);
+        self.shared.upkeep.raise();
         self.file = file;
         Ok(())
     }
@@ -188,7 +190,7 @@ impl Writer {
         }
         self.shared.hand_to_syncer(Written {
             file: Arc::clone(&self.file),
-            end_lsn: end,
+            end: Place { lsn: end, sequence: self.position.sequence, generation: self.generation },
             ordinal: self.ordinal,
             waiting,
             needs_sync,

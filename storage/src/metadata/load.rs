@@ -19,6 +19,8 @@ pub(super) struct Files {
     pub(super) deltas: Arc<dyn DiskFile>,
     /// Where the next group goes.
     pub(super) deltas_end: u64,
+    /// How far the deltas have room that no other file can take.
+    pub(super) deltas_room: u64,
     /// The next group's sequence.
     pub(super) sequence: u64,
 }
@@ -31,8 +33,8 @@ pub(super) fn deltas_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("deltas-{number}"))
 }
 
-/// The size that a deltas file has from the start: on a full disk, log starts still advance, and syncs
-/// change no file-system metadata.
+/// The room that a deltas file has ahead of its end: on a full disk, log starts still advance, and most
+/// syncs change no file-system metadata.
 pub(super) const DELTAS_BYTES: u64 = 256 << 10;
 
 /// Creates an empty deltas file; its directory entry is durable after the directory's sync.
@@ -87,11 +89,18 @@ pub(super) fn load(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<(Map, Files), Op
         let is_current = [checkpoint_path(&dir, number), path.clone()].contains(&dir.join(name));
         let is_ours = name.starts_with("checkpoint-") || name.starts_with("deltas-");
         if is_ours && !is_current {
-            // Left over by a crash between writing a new pair and removing the old one.
-            disk.remove(&dir.join(name)).map_err(OpenError::io("removing", dir.join(name)))?;
+            // Left over by a crash between writing a new pair and removing the old one; or a temporary file,
+            // which the first pair may have replaced by now.
+            match disk.remove(&dir.join(name)) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.map_err(OpenError::io("removing", dir.join(name)))?,
+            }
         }
     }
-    Ok((map, Files { disk, dir, number, checkpoint_bytes, deltas, deltas_end, sequence }))
+    let deltas_room = deltas.bytes().map_err(OpenError::io("reading", &path))?;
+    let files =
+        Files { disk, dir, number, checkpoint_bytes, deltas, deltas_end, deltas_room, sequence };
+    Ok((map, files))
 }
 
 /// The first pair of a new directory. The checkpoint is written last, so a directory without one has

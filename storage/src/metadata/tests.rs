@@ -209,3 +209,33 @@ fn the_log_produces_the_golden_files_and_reads_them() {
     }
     assert_eq!(open(&copy).unwrap().scan(b""), vec![("t/b".into(), "2".into())]);
 }
+
+#[test]
+fn a_full_disk_leaves_room_for_small_changes_then_stops_and_a_restart_recovers() {
+    let disk = SimulatedDisk::default();
+    let data_dir = DataDir::open_on(Arc::new(disk.clone()), "/data").unwrap();
+    let log = MetadataLog::open(&data_dir).unwrap();
+    log.apply(vec![put("large", vec![1; 400_000])]).wait().unwrap();
+    disk.set_capacity(Some(0));
+    let mut acknowledged = 0u32;
+    let failure = loop {
+        match log.apply(vec![put("small", acknowledged.to_le_bytes().to_vec())]).wait() {
+            Ok(()) => acknowledged += 1,
+            Err(failure) => break failure,
+        }
+        assert!(acknowledged < 10_000, "the disk is full");
+    };
+    assert!(acknowledged >= 256, "128 KiB of changes go on: {acknowledged}");
+    assert!(failure.to_string().contains("free space on the disk"), "{failure}");
+    assert_eq!(data_dir.fail_stop().failure(), Some(failure));
+    drop((log, data_dir));
+    let recovers = |disk: &SimulatedDisk| {
+        let log = open(disk).unwrap();
+        let small = u32::from_le_bytes(log.get(b"small").unwrap()[..].try_into().unwrap());
+        assert!((acknowledged - 1..=acknowledged).contains(&small), "{small} {acknowledged}");
+        log
+    };
+    drop(recovers(&disk.after_crash(1)));
+    disk.set_capacity(None);
+    recovers(&disk).apply(vec![put("more", vec![2; 100_000])]).wait().unwrap();
+}

@@ -29,6 +29,28 @@ struct Turn {
     checkpoint: Option<Map>,
 }
 
+impl Files {
+    /// Keeps room ahead of the deltas' end. When there is none to be had, what is left must do; that it runs
+    /// out, only the write itself tells.
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        let wanted = self.deltas_end + bytes + DELTAS_BYTES / 2;
+        if wanted <= self.deltas_room {
+            return Ok(());
+        }
+        let room = self.deltas_end + bytes + 2 * DELTAS_BYTES;
+        match self.deltas.reserve(room) {
+            Ok(()) => self.deltas_room = room,
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!(%error, "the disk is full: little more of the metadata can change");
+            }
+            // Then only writing gets room.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, files: Files, data_dir: DataDir) -> Worker {
         Worker { shared, files, _data_dir: data_dir }
@@ -38,7 +60,11 @@ impl Worker {
         while let Some(turn) = self.next_turn() {
             if let Err(error) = self.write(&turn) {
                 let dir = self.files.dir.display();
-                self.fail(format!("writing the metadata log in {dir} failed: {error}"));
+                let remedy = match error.kind() {
+                    io::ErrorKind::StorageFull => "; free space on the disk and start again",
+                    _ => "",
+                };
+                self.fail(format!("writing the metadata log in {dir} failed: {error}{remedy}"));
                 return;
             }
         }
@@ -72,6 +98,7 @@ impl Worker {
         let files = &mut self.files;
         let mut group = Vec::new();
         format::encode_group(&mut group, files.sequence, &turn.payload);
+        files.make_room(group.len() as u64)?;
         files.deltas.write_at(&[IoSlice::new(&group)], files.deltas_end)?;
         files.deltas.sync_data()?;
         files.deltas_end += group.len() as u64;
@@ -103,6 +130,7 @@ impl Worker {
         files.checkpoint_bytes = content.len() as u64;
         files.deltas = deltas;
         files.deltas_end = format::HEADER_BYTES;
+        files.deltas_room = DELTAS_BYTES;
         files.sequence = 0;
         Ok(())
     }

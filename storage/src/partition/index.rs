@@ -40,13 +40,11 @@ pub(crate) struct Index {
     chunks: VecDeque<Chunk>,
     /// Entries of the first chunk that are gone.
     skipped: usize,
-    bytes: u64,
 }
 
 impl Index {
     pub(crate) fn push(&mut self, entry: IndexEntry) {
         debug_assert!(self.last().is_none_or(|last| last.next_offset() <= entry.base_offset));
-        self.bytes += u64::from(entry.bytes);
         match self.chunks.back_mut() {
             Some(chunk) if chunk.entries.len() < CHUNK_ENTRIES => {
                 chunk.max_timestamp = chunk.max_timestamp.max(entry.max_timestamp);
@@ -64,9 +62,10 @@ impl Index {
         }
     }
 
-    /// The bytes of all batches.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// The number of batches.
+    pub(crate) fn len(&self) -> usize {
+        let Some(last) = self.chunks.back() else { return 0 };
+        (self.chunks.len() - 1) * CHUNK_ENTRIES + last.entries.len() - self.skipped
     }
 
     pub(crate) fn first(&self) -> Option<IndexEntry> {
@@ -107,7 +106,6 @@ impl Index {
         while let Some(first) = self.first()
             && first.next_offset() <= offset
         {
-            self.bytes -= u64::from(first.bytes);
             self.skipped += 1;
             if self.chunks.front().is_some_and(|chunk| chunk.entries.len() == self.skipped) {
                 self.chunks.pop_front();
@@ -132,9 +130,9 @@ impl Index {
             .copied()
     }
 
-    /// The first of the batches below `end` that have the greatest timestamp.
-    pub(crate) fn greatest_timestamp(&self, end: i64) -> Option<IndexEntry> {
-        let live = self.from(i64::MIN).take_while(|entry| entry.base_offset < end);
+    /// The first of the batches from the one that contains `from`, below `end`, that have the greatest timestamp.
+    pub(crate) fn greatest_timestamp(&self, from: i64, end: i64) -> Option<IndexEntry> {
+        let live = self.from(from).take_while(|entry| entry.base_offset < end);
         live.reduce(
             |best, entry| if entry.max_timestamp > best.max_timestamp { entry } else { best },
         )
@@ -178,8 +176,8 @@ mod tests {
             let found = index.at_timestamp(from, timestamp).map(|entry| entry.base_offset);
             assert_eq!(found, expected, "{from} {timestamp}");
         }
-        assert_eq!(index.greatest_timestamp(10_000).unwrap().base_offset, 3000);
-        assert_eq!(index.greatest_timestamp(3000).unwrap().base_offset, 2990);
+        assert_eq!(index.greatest_timestamp(0, 10_000).unwrap().base_offset, 3000);
+        assert_eq!(index.greatest_timestamp(0, 3000).unwrap().base_offset, 2990);
     }
 
     #[test]
@@ -188,12 +186,12 @@ mod tests {
         index.drop_below(25);
         assert_eq!(index.first().unwrap().base_offset, 20);
         assert_eq!(index.from(0).next().unwrap().base_offset, 20);
-        assert_eq!(index.bytes(), 998 * 100);
+        assert_eq!(index.len(), 998);
         index.drop_below(5_000);
         assert_eq!(index.from(0).next().unwrap().base_offset, 5_000);
         assert_eq!(index.at_timestamp(5_000, 0).unwrap().base_offset, 5_000);
         index.drop_below(10_000);
-        assert_eq!((index.first(), index.last(), index.bytes()), (None, None, 0));
+        assert_eq!((index.first(), index.last(), index.len()), (None, None, 0));
     }
 
     #[test]

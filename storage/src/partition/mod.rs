@@ -2,24 +2,27 @@
 //!
 //! ```text
 //!  log start ───────────────────────────► high watermark ────────► log end
-//!  │ index: written, in the journal        │ readers stop here     │ the next offset
-//!                 │ tail: the newest, in memory ──────────────────►│
+//!  │ segments       │                      │ readers stop here     │ the next offset
+//!          │ index: written, in the journal ──────────────────────►│
+//!                        │ tail: the newest, in memory ───────────►│
 //! ```
 //!
 //! One short lock per partition; no I/O under it. Appending takes the journal's queue while it holds the
 //! lock, so the order in the journal is the order of offsets. The journal's threads report back through
-//! [`Landing`], in that order, which moves the high watermark; readers take what they need from tail and
-//! index and read the journal without any lock.
+//! [`Landing`], in that order, which moves the high watermark; readers take what they need from tail, index
+//! and segment list and read the disk without any lock.
 
 mod append;
 mod batch;
 mod epochs;
+mod flush;
 mod index;
 mod producers;
 mod read;
 mod settings;
 mod tail;
 mod timestamp;
+mod verify;
 mod watch;
 
 use std::path::PathBuf;
@@ -28,11 +31,14 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use strom_protocol::TopicId;
 use tokio::sync::Notify;
 
+use crate::archive::Archive;
 use crate::error::StorageFailed;
 use crate::journal::queue::Entry;
-use crate::journal::{Landing, Shared as Journal};
+use crate::journal::{Landing, Place, Shared as Journal};
 use crate::keys;
-use crate::metadata::{MetadataLog, MetadataTicket};
+use crate::metadata::{Change, MetadataLog, MetadataTicket};
+use crate::segment::SegmentCompression;
+use crate::segment_list::{ListedSegment, SegmentList};
 use crate::ticket::lock;
 
 pub use append::{AppendRequest, Appended, Origin};
@@ -41,6 +47,7 @@ pub use settings::PartitionSettings;
 pub use watch::Subscription;
 
 pub(crate) use epochs::Epochs;
+pub(crate) use flush::Unflushed;
 pub(crate) use index::{Index, IndexEntry};
 pub(crate) use producers::Producers;
 pub(crate) use tail::TailBudget;
@@ -53,7 +60,12 @@ use watch::Subscribers;
 pub(crate) struct Context {
     pub(crate) journal: Arc<Journal>,
     pub(crate) metadata: MetadataLog,
+    pub(crate) archive: Arc<Archive>,
     pub(crate) tail_budget: TailBudget,
+    /// One at a time frees journal files.
+    pub(crate) freeing: Mutex<()>,
+    /// Where the next recovery begins, as the metadata log has it.
+    pub(crate) replay: Mutex<Place>,
     pub(crate) leader_epoch: i32,
     /// Whether every topic waits for the sync (`flush.policy=sync`).
     pub(crate) syncs_all: bool,
@@ -74,9 +86,13 @@ pub(crate) struct LostRange {
 pub(crate) struct Recovered {
     pub(crate) log_start: i64,
     pub(crate) log_end: i64,
+    pub(crate) segments: SegmentList,
     pub(crate) index: Index,
     pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
+    /// The log end at the last snapshot of the producers.
+    pub(crate) snapshot_offset: i64,
+    /// By ascending offsets.
     pub(crate) lost: Vec<LostRange>,
 }
 
@@ -102,6 +118,13 @@ struct State {
     tail: Tail,
     index: Index,
     epochs: Epochs,
+    segments: SegmentList,
+    /// Behind the last batch that went into a segment.
+    flushed: i64,
+    /// Of the batches that are only in the journal.
+    unflushed_bytes: u64,
+    unflushed_batches: u64,
+    /// By ascending offsets.
     lost: Vec<LostRange>,
     subscribers: Subscribers,
     /// The journal's ordinal of the last batch.
@@ -121,7 +144,7 @@ impl Partition {
         let mut epochs = recovered.epochs;
         epochs.note(context.leader_epoch, recovered.log_end);
         epochs.drop_below(recovered.log_start);
-        let state = State {
+        let mut state = State {
             settings,
             log_start: recovered.log_start,
             high_watermark: recovered.log_end,
@@ -132,11 +155,16 @@ impl Partition {
             tail: Tail::default(),
             index: recovered.index,
             epochs,
+            flushed: recovered.segments.end().unwrap_or_default(),
+            segments: recovered.segments,
+            unflushed_bytes: 0,
+            unflushed_batches: 0,
             lost: recovered.lost,
             subscribers: Subscribers::default(),
             last_ordinal: 0,
-            snapshot_offset: -1,
+            snapshot_offset: recovered.snapshot_offset,
         };
+        state.count_unflushed();
         state.assert_order();
         let state = Mutex::new(state);
         Arc::new_cyclic(|me| Partition { topic, index, context, me: Weak::clone(me), state })
@@ -157,9 +185,10 @@ impl Partition {
         self.context.leader_epoch
     }
 
-    /// The bytes of the batches from the log start on that are in the journal.
+    /// The bytes of the batches from the log start on, as consumers get them. A segment that the log start
+    /// lies in counts entirely.
     pub fn size_bytes(&self) -> u64 {
-        self.state().index.bytes()
+        self.state().size_bytes()
     }
 
     /// The offsets at this moment.
@@ -192,9 +221,25 @@ impl Partition {
         state.lost.retain(|lost| lost.to > to);
         state.assert_order();
         state.subscribers.notify();
-        // Applied under the lock, so that a later advance is never overtaken by an earlier one.
-        let change = keys::put(keys::log_start(self.topic, self.index), &to.to_le_bytes());
-        Ok(self.context.metadata.apply(vec![change]))
+        let mut changes =
+            vec![keys::put(keys::log_start(self.topic, self.index), &to.to_le_bytes())];
+        let (gone, lost) =
+            std::mem::take(&mut state.lost).into_iter().partition(|lost| lost.to <= to);
+        state.lost = lost;
+        let gone: Vec<LostRange> = gone;
+        changes
+            .extend(gone.iter().map(|lost| keys::delete_lost(self.topic, self.index, lost.from)));
+        let dropped = state.segments.take_below(to);
+        changes.extend(dropped.iter().map(|segment| Change::Delete {
+            key: keys::segment(self.topic, self.index, segment.base_offset),
+        }));
+        state.count_unflushed();
+        // Applied under the lock, so that a later advance is never overtaken by an earlier one; and before
+        // the segments are let go, so that no object goes before its key has.
+        let ticket = self.context.metadata.apply(changes);
+        drop(state);
+        drop(dropped);
+        Ok(ticket)
     }
 
     /// Notifies (one permit each) when the high watermark or the log start advances, on deletion and on
@@ -213,37 +258,50 @@ impl Partition {
         self.state().settings = settings;
     }
 
-    /// Ends reads, appends and waits.
-    pub(crate) fn delete(&self) {
+    /// Ends reads, appends and waits. Gives the segments, to be let go when their keys are removed.
+    pub(crate) fn delete(&self) -> Vec<Arc<ListedSegment>> {
         let mut state = self.state();
         state.is_deleted = true;
+        (state.unflushed_bytes, state.unflushed_batches) = (0, 0);
         state.tail.clear();
         state.index.clear();
         state.producers = Producers::default();
         state.subscribers.notify();
+        state.segments.take_below(i64::MAX)
     }
 
     pub(crate) fn wake_subscribers(&self) {
         self.state().subscribers.notify();
     }
 
-    /// Where retention would move the log start to; `None` if it stays. `active_lsn` is the start of the file
-    /// that is written to, which retention leaves alone.
+    /// Where retention would move the log start to: behind whole segments, then behind batches that are only
+    /// in the journal; `None` if it stays. `active_lsn` is the start of the file that is written to, which
+    /// retention leaves alone.
     pub(crate) fn retention_start(&self, now_ms: i64, active_lsn: u64) -> Option<i64> {
         let state = self.state();
         let settings = &state.settings;
         let limit = state.retention_guard.unwrap_or(i64::MAX).min(state.high_watermark);
-        let mut bytes = state.index.bytes() as i64;
-        let mut start = None;
-        for entry in state.index.from(i64::MIN) {
-            let is_removable = entry.lsn < active_lsn && entry.next_offset() <= limit;
-            let age_ms = now_ms.saturating_sub(entry.max_timestamp);
-            let is_old = settings.retention_ms >= 0
-                && entry.max_timestamp >= 0
-                && age_ms > settings.retention_ms;
-            bytes -= i64::from(entry.bytes);
+        let mut bytes = state.size_bytes() as i64;
+        let mut is_done = |next_offset: i64, max_timestamp: i64, taken: u64| {
+            let age_ms = now_ms.saturating_sub(max_timestamp);
+            let is_old =
+                settings.retention_ms >= 0 && max_timestamp >= 0 && age_ms > settings.retention_ms;
+            bytes -= taken as i64;
             let is_over = settings.retention_bytes >= 0 && bytes >= settings.retention_bytes;
-            if !is_removable || !(is_old || is_over) {
+            next_offset <= limit && (is_old || is_over)
+        };
+        let mut start = None;
+        for segment in state.segments.iter() {
+            if !is_done(segment.next_offset, segment.max_timestamp, segment.wire_bytes) {
+                return start;
+            }
+            start = Some(segment.next_offset);
+        }
+        for entry in state.index.from(state.flush_start()) {
+            let is_removable = entry.lsn < active_lsn;
+            if !is_removable
+                || !is_done(entry.next_offset(), entry.max_timestamp, u64::from(entry.bytes))
+            {
                 break;
             }
             start = Some(entry.next_offset());
@@ -251,9 +309,20 @@ impl Partition {
         start
     }
 
+    /// Whether batches that have left the log may still be all that tells of their producers: then no journal
+    /// file may go.
+    pub(crate) fn lacks_producer_snapshot(&self) -> bool {
+        let state = self.state();
+        !state.producers.is_empty() && state.snapshot_offset < state.log_start
+    }
+
     /// Whether a file of the journal holds batches of this partition that can be read.
     pub(crate) fn has_batches_in(&self, first_lsn: u64, end_lsn: u64) -> bool {
         self.state().index.at_lsn(first_lsn).is_some_and(|entry| entry.lsn < end_lsn)
+    }
+
+    pub(crate) fn segment_compression(&self) -> SegmentCompression {
+        self.state().settings.segment_compression
     }
 
     pub(crate) fn expire_producers(&self, now_ms: i64) -> u64 {
@@ -295,6 +364,8 @@ impl Landing for Partition {
             offsets: entry.head.offsets,
         };
         state.index.push(batch);
+        state.unflushed_bytes += u64::from(batch.bytes);
+        state.unflushed_batches += 1;
         if !entry.needs_sync {
             state.advance_high_watermark(batch.next_offset());
         }
@@ -316,6 +387,16 @@ impl State {
             log_end: self.log_end,
             leader_epoch,
         }
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.segments.wire_bytes() + self.unflushed_bytes
+    }
+
+    /// Where the journal's index begins: what lies below is in segments only.
+    fn journal_start(&self) -> i64 {
+        let tail_start = self.tail_start();
+        self.index.first().map_or(tail_start, |first| first.base_offset.min(tail_start))
     }
 
     fn tail_start(&self) -> i64 {

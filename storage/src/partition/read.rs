@@ -1,32 +1,43 @@
-//! Reading: what to take is decided under the lock, the journal is read without it.
+//! Reading: what to take is decided under the lock, journal and segments are read without it.
+//!
+//! The tail has precedence over the journal, and the journal over segments: the cheaper one is asked first. A
+//! read that began in a segment goes on in the next one, in the journal and in the tail, up to its limits.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use strom_protocol::record::{BatchHeader, HEADER_BYTES, crc_of};
 
 use super::index::IndexEntry;
 use super::{Isolation, Offsets, Partition, Read, ReadLimits, State, StoredBatch};
+use crate::archive::Wanted;
 use crate::error::ReadError;
 use crate::journal::file::JournalFile;
+use crate::segment::{SegmentError, SourceError};
+use crate::segment_list::ListedSegment;
 
 /// Batches that lie no further apart are read in one go, with what lies between.
 const GAP_BYTES_MAX: u64 = 8 * 1024;
 /// What is read in one go, except for a single large batch.
 const SPAN_BYTES_MAX: u64 = 1 << 20;
-/// How often a read is planned again because retention freed what it was about to read.
+/// How often a read is planned again because the file that it was about to read was freed.
 const ATTEMPTS: usize = 3;
 
-/// What a read takes: batches from the journal, then batches from the tail.
+/// What a read takes: batches from one segment, or from the journal and then from the tail.
 struct Plan {
     offsets: Offsets,
+    segment: Option<Arc<ListedSegment>>,
+    /// No batch that begins here or behind is taken.
+    end: i64,
     stored: Vec<IndexEntry>,
     tail: Vec<StoredBatch>,
     bytes: usize,
 }
 
 /// Why a planned batch was not read.
-enum Miss {
+pub(super) enum Miss {
     /// Its file was freed meanwhile.
-    Freed,
+    Gone,
     Error(ReadError),
 }
 
@@ -41,11 +52,44 @@ impl Partition {
         isolation: Isolation,
         limits: ReadLimits,
     ) -> Result<Read, ReadError> {
+        let (mut read, mut is_from_segment) = self.read_part(from, isolation, limits)?;
+        while is_from_segment && let Some(last) = read.batches.last() {
+            let max_bytes = limits.max_bytes.saturating_sub(read.bytes);
+            if max_bytes < last.header.total_bytes() {
+                break;
+            }
+            let left = ReadLimits { max_bytes, at_least_one: false };
+            let next = last.header.last_offset() + 1;
+            // What is wrong behind is for the read that begins there.
+            let Ok((part, is_segment)) = self.read_part(next, isolation, left) else { break };
+            if part.batches.is_empty() {
+                break;
+            }
+            read.bytes += part.bytes;
+            read.batches.extend(part.batches);
+            is_from_segment = is_segment;
+        }
+        Ok(read)
+    }
+
+    /// Reads from one segment, or from journal and tail; says which.
+    fn read_part(
+        &self,
+        from: i64,
+        isolation: Isolation,
+        limits: ReadLimits,
+    ) -> Result<(Read, bool), ReadError> {
         for _ in 0..ATTEMPTS {
             let plan = self.state().plan(from, isolation, limits, self.leader_epoch())?;
+            if let Some(segment) = &plan.segment {
+                let batches = self.load_segment(segment, from, plan.end, limits)?;
+                return Ok((finish(plan, batches), true));
+            }
             match self.load(&plan.stored) {
-                Ok(batches) => return Ok(finish(plan, batches)),
-                Err(Miss::Freed) => {}
+                Ok(batches) => return Ok((finish(plan, batches), false)),
+                Err(Miss::Gone) => {}
+                Err(Miss::Error(ReadError::Corrupt { next_offset, .. }))
+                    if self.forget_damaged(next_offset) => {}
                 Err(Miss::Error(error)) => return Err(error),
             }
         }
@@ -65,12 +109,46 @@ impl Partition {
             && state.log_start == seen.log_start
     }
 
+    fn load_segment(
+        &self,
+        segment: &ListedSegment,
+        from: i64,
+        end: i64,
+        limits: ReadLimits,
+    ) -> Result<Vec<StoredBatch>, ReadError> {
+        let wanted = Wanted { topic: self.topic, partition: self.index, from, end, limits };
+        let read = self.context.archive.read(segment, wanted);
+        read.map_err(|error| self.segment_error(segment, from, error))
+    }
+
+    /// An error of a segment as one of the partition.
+    pub(super) fn segment_error(
+        &self,
+        segment: &ListedSegment,
+        offset: i64,
+        error: SegmentError,
+    ) -> ReadError {
+        let file = self.context.archive.file_of(segment.object.id);
+        tracing::error!(file = %file.display(), offset, reason = %error, "segment cannot be read");
+        let (position, next_offset) = match error {
+            SegmentError::Corrupt { offset_to, position, .. } => (position, offset_to),
+            // A reader keeps the objects of its segments: only someone else can have removed it.
+            SegmentError::Source(SourceError::Gone(_)) => (0, segment.next_offset),
+            SegmentError::Newer { .. } | SegmentError::Source(SourceError::Failed(_)) => {
+                let message = format!("reading {} failed: {error}", file.display());
+                return ReadError::Environment(message);
+            }
+        };
+        let next_offset = next_offset.clamp(offset + 1, segment.next_offset.max(offset + 1));
+        ReadError::Corrupt { offset, file, position, next_offset }
+    }
+
     /// Reads batches from the journal: all of them, or those before the first damaged one.
-    fn load(&self, entries: &[IndexEntry]) -> Result<Vec<StoredBatch>, Miss> {
+    pub(super) fn load(&self, entries: &[IndexEntry]) -> Result<Vec<StoredBatch>, Miss> {
         let mut batches = Vec::with_capacity(entries.len());
         let mut rest = entries;
         while let Some(first) = rest.first() {
-            let file = self.context.journal.file_at(first.lsn).ok_or(Miss::Freed)?;
+            let file = self.context.journal.file_at(first.lsn).ok_or(Miss::Gone)?;
             let (span, behind) = rest.split_at(span_length(rest, &file));
             rest = behind;
             let last = &span[span.len() - 1];
@@ -116,11 +194,20 @@ impl State {
         };
         let next_lost = self.lost.iter().map(|lost| lost.from).find(|lost| *lost > from);
         let end = next_lost.map_or(end, |lost| lost.min(end));
-        let mut plan = Plan { offsets, stored: Vec::new(), tail: Vec::new(), bytes: 0 };
+        let mut plan =
+            Plan { offsets, segment: None, end, stored: Vec::new(), tail: Vec::new(), bytes: 0 };
         if from >= end {
             return Ok(plan);
         }
-        let tail_start = self.tail_start();
+        let (tail_start, journal_start) = (self.tail_start(), self.journal_start());
+        if from < journal_start
+            && let Some(segment) = self.segments.from(from).next()
+            && segment.base_offset < journal_start
+        {
+            plan.segment = Some(Arc::clone(segment));
+            plan.end = end.min(journal_start);
+            return Ok(plan);
+        }
         let mut next = from;
         if from < tail_start {
             for entry in self.index.from(from) {

@@ -1,5 +1,7 @@
 //! The topic settings that the storage acts on.
 
+use crate::segment::SegmentCompression;
+
 /// What a partition enforces and how long it keeps records. Plain values: the broker derives them from
 /// topic and broker configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct PartitionSettings {
     pub retention_bytes: i64,
     /// Whether appends wait for the sync whatever the broker's policy (`flush.messages=1`, `flush.ms`).
     pub sync_each: bool,
+    /// `table.log.compression`: of the columns of batches that came uncompressed.
+    pub segment_compression: SegmentCompression,
     /// Whether the topic is the broker's own: clients' appends leave it a reserve of the journal.
     pub internal: bool,
 }
@@ -35,6 +39,7 @@ impl Default for PartitionSettings {
             retention_ms: 7 * 24 * 3_600_000,
             retention_bytes: -1,
             sync_each: false,
+            segment_compression: SegmentCompression::Lz4,
             internal: false,
         }
     }

@@ -126,11 +126,15 @@ pub fn read(partition: &Partition, from: i64) -> Result<Read, ReadError> {
 
 /// Every batch from an offset on: base offset and the bytes behind the fields that the broker sets.
 pub fn contents(partition: &Partition, from: i64) -> Vec<(i64, Vec<u8>)> {
+    try_contents(partition, from).unwrap()
+}
+
+pub fn try_contents(partition: &Partition, from: i64) -> Result<Vec<(i64, Vec<u8>)>, ReadError> {
     let mut all = Vec::new();
     let mut next = from;
     loop {
-        let read = read(partition, next).unwrap();
-        let Some(last) = read.batches.last() else { return all };
+        let read = read(partition, next)?;
+        let Some(last) = read.batches.last() else { return Ok(all) };
         next = last.header.last_offset() + 1;
         for batch in &read.batches {
             all.push((batch.header.base_offset, covered(&[&batch.head[..], &batch.body].concat())));
