@@ -11,7 +11,7 @@ use strom_integration_tests::capability::{CODECS, Capability};
 use strom_integration_tests::client::Client;
 use strom_integration_tests::raw::{fetch, stored_batches};
 use strom_integration_tests::record::{Found, Record, delicate_records};
-use strom_integration_tests::session::Produce;
+use strom_integration_tests::session::{From, Produce};
 
 pub(crate) mod every_codec_is_stored_as_it_was_written {
     crate::with_clients!(
@@ -50,7 +50,7 @@ fn written(client: Client) -> &'static Written {
 
 fn write(writer: Client) -> Written {
     let topic = unique(&format!("fidelity-{}", writer.name()));
-    Client::Confluent.shared().create_topic(&topic, NULL_HEADERS + 1);
+    create_and_await(&topic);
     let mut partitions = BTreeMap::new();
     for (partition, codec) in (0..).zip(CODECS) {
         let records = delicate_records().into_iter().filter(|record| !has_null_header(record));
@@ -74,6 +74,17 @@ fn write(writer: Client) -> Written {
         partitions.insert(NULL_HEADERS, records);
     }
     Written { topic, partitions }
+}
+
+/// Kafka's leaders need a moment: a producer that is refused by a new one may change the order of
+/// its own batches.
+fn create_and_await(topic: &str) {
+    let mut session = Client::Confluent.shared();
+    session.create_topic(topic, NULL_HEADERS + 1);
+    let ends: Vec<_> = (0..=NULL_HEADERS).map(|p| (topic, p, From::End)).collect();
+    let (handle, positions) = session.open(&ends);
+    assert!(positions.iter().all(|position| *position == 0), "{topic}: {positions:?}");
+    session.close(&handle);
 }
 
 fn has_null_header(record: &Record) -> bool {
