@@ -14,6 +14,7 @@ use crate::checkout::Checkout;
 mod cargo_deny;
 mod engines;
 mod go;
+mod iceberg_java;
 mod java;
 mod kcat;
 mod node;
@@ -34,7 +35,7 @@ pub struct Tool {
 pub const CLIENTS: &[Tool] = &[kcat::TOOL, python::TOOL, node::TOOL, go::TOOL, java::TOOL];
 
 /// The query engines.
-pub const ENGINES: &[Tool] = &[engines::TOOL, trino::TOOL];
+pub const ENGINES: &[Tool] = &[engines::TOOL, trino::TOOL, iceberg_java::TOOL];
 
 /// What `cargo xtask ci` itself needs.
 pub const CARGO_DENY: Tool = cargo_deny::TOOL;

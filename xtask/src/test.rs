@@ -17,6 +17,7 @@ pub enum Against {
 
 /// Tests of the suite that ask for more than a Kafka broker: skipped with Kafka, and said so.
 const STROM_ONLY: &[&str] = &[
+    "catalog::",
     "engines::",
     "crash::",
     "full_disk::",

@@ -70,6 +70,16 @@ const QUERY: &[Example] = &[
     ("python", "from pyiceberg", Run::Python, &["68656C6C6F", "6869", "627965"]),
 ];
 
+const CATALOG: &[Example] = &[
+    ("sql", "INSTALL iceberg", Run::DuckDb, &["alice 2\nbob 1\n"]),
+    (
+        "python",
+        "from pyiceberg",
+        Run::Python,
+        &["visitor: optional string", "country: optional string"],
+    ),
+];
+
 const DOCKER: &[Example] = &[
     ("sh", "docker compose up", NO_ENGINE, &[]),
     ("sh", "echo 'hello, river'", NO_ENGINE, &[]),
@@ -90,6 +100,7 @@ const PAGES: &[(&str, &[Example])] = &[
     ("docs/quickstart.md", QUICKSTART),
     ("docs/query-with-trino-and-duckdb.md", QUERY),
     ("docs/clients.md", CLIENTS),
+    ("docs/catalog.md", CATALOG),
     ("docs/docker.md", DOCKER),
 ];
 
@@ -135,6 +146,13 @@ fn the_page_about_queries_works() {
     let before = "printf 'alice:hello\\nbob:hi\\nalice:bye\\n' \
                   | kcat -P -b 127.0.0.1:9092 -t greetings -K :";
     check("docs/query-with-trino-and-duckdb.md", Some(before));
+}
+
+#[test]
+fn the_page_about_the_catalog_works() {
+    let before = "printf 'alice:hello\\nbob:hi\\nalice:bye\\n' \
+                  | kcat -P -b 127.0.0.1:9092 -t greetings -K :";
+    check("docs/catalog.md", Some(before));
 }
 
 /// The three commands that the broker prints when it is ready.

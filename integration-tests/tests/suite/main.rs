@@ -20,6 +20,7 @@ pub(crate) use with_clients;
 mod admin;
 mod admin_effects;
 mod administration;
+mod catalog;
 mod clients_page;
 mod commands;
 mod compose;

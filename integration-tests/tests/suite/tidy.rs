@@ -170,6 +170,10 @@ fn clients_have_one_version_each() {
         ("node/package.json", format!("\"@platformatic/kafka\": \"{}\"", version("platformatic"))),
         ("go/go.mod", format!("github.com/IBM/sarama v{}\n", version("sarama"))),
         ("go/go.mod", format!("github.com/twmb/franz-go v{}\n", version("franz-go"))),
+        (
+            "../engines/iceberg-java/pom.xml",
+            format!("<iceberg.version>{}</iceberg.version>", version("iceberg-java")),
+        ),
         ("../../Cargo.toml", format!("rdkafka = {{ version = \"{}\"", version("rdkafka"))),
         ("../../Cargo.toml", format!("rskafka = \"{}\"\n", version("rskafka"))),
     ];
