@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::json;
 use strom_integration_tests::broker::{self, unique};
@@ -11,7 +12,8 @@ use strom_integration_tests::capability::{CODECS, Capability};
 use strom_integration_tests::client::Client;
 use strom_integration_tests::raw::{fetch, stored_batches};
 use strom_integration_tests::record::{Found, Record, delicate_records};
-use strom_integration_tests::session::{From, Produce};
+use strom_integration_tests::session::Produce;
+use strom_integration_tests::wait::wait_for;
 
 pub(crate) mod every_codec_is_stored_as_it_was_written {
     crate::with_clients!(
@@ -81,10 +83,12 @@ fn write(writer: Client) -> Written {
 fn create_and_await(topic: &str) {
     let mut session = Client::Confluent.shared();
     session.create_topic(topic, NULL_HEADERS + 1);
-    let ends: Vec<_> = (0..=NULL_HEADERS).map(|p| (topic, p, From::End)).collect();
-    let (handle, positions) = session.open(&ends);
-    assert!(positions.iter().all(|position| *position == 0), "{topic}: {positions:?}");
-    session.close(&handle);
+    let ends = (0..=NULL_HEADERS).map(|p| json!({"topic": topic, "partition": p, "from": "end"}));
+    let open = json!({"handle": topic, "parts": ends.collect::<Vec<_>>()});
+    wait_for(&format!("the leaders of {topic}"), Duration::from_secs(30), || {
+        session.call("open", open.clone()).ok()
+    });
+    session.close(topic);
 }
 
 fn has_null_header(record: &Record) -> bool {
