@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::commands::topic::TopicCommand;
+use crate::commands::verify::VerifyCommand;
 use crate::config::{self, Config, ConfigError, ConfigErrors, Loaded, Sources};
 
 /// A Kafka broker whose topics are Iceberg tables.
@@ -37,6 +38,8 @@ pub enum Command {
     /// List, describe and create topics of a broker that runs
     #[command(subcommand)]
     Topic(TopicCommand),
+    /// Re-read everything that a broker has of a topic, and compare it with what was produced
+    Verify(VerifyCommand),
 }
 
 impl Cli {

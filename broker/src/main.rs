@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             Err(error) => fail(1, &format!("the options cannot be printed: {error}")),
         },
         Some(Command::Topic(command)) => say(strom::commands::topic::run(&command)),
+        Some(Command::Verify(command)) => say(strom::commands::verify::run(&command)),
         None => match cli.load() {
             Ok(loaded) => serve(loaded),
             Err(errors) => fail(2, &errors.to_string()),

@@ -63,6 +63,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let router = http::router(
         Arc::clone(&health),
         registry,
+        http::verify::router(Arc::clone(&broker.topics), Arc::clone(&broker.store)),
         http::catalog::router(Arc::clone(&broker.lake)),
     );
     let http_task =

@@ -4,7 +4,7 @@
 //! for what the broker must set. Batches in the journal are held against their own CRC and the head of their
 //! entry, batches in segments against the digest that was taken of them when they were flushed.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 
 use strom_protocol::TopicId;
@@ -43,16 +43,19 @@ pub struct Mismatch {
 
 impl Store {
     /// Reads every batch of a topic below its high watermarks again and compares it with what was produced.
-    /// `progress` sees the report as it grows. `None` if there is no such topic. Blocks.
+    /// `progress` sees the report as it grows, after each segment or few mebibytes of the journal, and may end
+    /// the verification. `None` if it did, or if there is no such topic. Blocks.
     pub fn verify(
         &self,
         topic: TopicId,
-        mut progress: impl FnMut(&VerifyReport),
+        mut progress: impl FnMut(&VerifyReport) -> ControlFlow<()>,
     ) -> Option<VerifyReport> {
         let partitions = self.partitions(topic);
         let mut report = VerifyReport::default();
         for partition in &partitions {
-            partition.verify(&mut report, &mut progress);
+            if partition.verify(&mut report, &mut progress).is_break() {
+                return None;
+            }
         }
         (!partitions.is_empty()).then_some(report)
     }

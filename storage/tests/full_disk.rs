@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -106,5 +107,8 @@ fn a_really_full_disk_refuses_produce_serves_reads_and_heals() {
     }
     assert_eq!(contents(&partition, 0).len() as i64, end + 20);
     store.flush_now().unwrap();
-    assert_eq!(store.verify(topic(1), |_| {}).unwrap().mismatches, Vec::new());
+    assert_eq!(
+        store.verify(topic(1), |_| ControlFlow::Continue(())).unwrap().mismatches,
+        Vec::new()
+    );
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use strom_storage::io::Disk;
 use strom_storage::io::simulated::SimulatedDisk;
 use strom_storage::{
     AppendError, FlushError, Partition, PartitionSettings, ReadError, Store, StoreOptions,
+    VerifyReport,
 };
 use support::*;
 
@@ -645,11 +647,16 @@ fn verifying_counts_everything_and_names_what_is_damaged() {
     }
     let one = batch(&[b"beside"]).len() as u64;
     let mut seen = 0;
-    let report = store.verify(topic(1), |report| seen = report.batches).unwrap();
+    let follow = |report: &VerifyReport| {
+        seen = report.batches;
+        ControlFlow::Continue(())
+    };
+    let report = store.verify(topic(1), follow).unwrap();
     assert_eq!(report.mismatches, Vec::new());
     assert_eq!((report.batches, report.bytes), (27, bytes + 3 * one));
     assert_eq!((report.records, seen), (3 * (2 + 2 + 15 + 1 + 1), 27));
-    assert!(store.verify(topic(9), |_| {}).is_none());
+    assert!(store.verify(topic(9), |_| ControlFlow::Continue(())).is_none());
+    assert!(store.verify(topic(1), |_| ControlFlow::Break(())).is_none(), "nobody listens");
 
     // A flushed batch's copy in the journal, and one that is only there.
     let journal = PathBuf::from("/data/journal/00000001.journal");
@@ -659,7 +666,7 @@ fn verifying_counts_everything_and_names_what_is_damaged() {
     assert_eq!(places.len(), 3);
     disk.damage(&journal, places[0], |byte| !byte);
     disk.damage(&journal, places[2], |byte| !byte);
-    let report = store.verify(topic(1), |_| {}).unwrap();
+    let report = store.verify(topic(1), |_| ControlFlow::Continue(())).unwrap();
     let mut hit: Vec<_> = report
         .mismatches
         .iter()
@@ -674,12 +681,12 @@ fn verifying_counts_everything_and_names_what_is_damaged() {
     let mut named = 0;
     for position in (0..end).step_by(end / 40) {
         disk.damage(&object, position, |byte| byte ^ 1);
-        let report = store.verify(topic(1), |_| {}).unwrap();
+        let report = store.verify(topic(1), |_| ControlFlow::Continue(())).unwrap();
         disk.damage(&object, position, |byte| byte ^ 1);
         let hits = report.mismatches.iter().filter(|mismatch| mismatch.file == object);
         named += hits.filter(|mismatch| !mismatch.reason.is_empty()).count();
     }
     assert!(named >= 10, "padding apart, every flipped byte is named: {named}");
-    let report = store.verify(topic(1), |_| {}).unwrap();
+    let report = store.verify(topic(1), |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(report.mismatches.len(), 2, "it is whole again");
 }

@@ -5,6 +5,7 @@
 
 mod client;
 pub mod topic;
+pub mod verify;
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! The HTTP side: one router of an index page, health, metrics and the Iceberg REST catalog.
+//! The HTTP side: one router of an index page, health, metrics, verification and the Iceberg REST
+//! catalog.
 //!
 //! Each part is a router of its own that knows nothing of the others; this module puts them
 //! together and serves them on a socket that somebody else has bound.
@@ -8,6 +9,7 @@ pub mod health;
 pub mod index;
 mod limit;
 pub mod metrics;
+pub mod verify;
 
 use std::future::Future;
 use std::io;
@@ -38,11 +40,17 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(60);
 const CONNECTIONS_MAX: usize = 512;
 
 /// Everything that is served over HTTP; `catalog` stands below `/iceberg`.
-pub fn router(health: Arc<Health>, metrics: Arc<Registry>, catalog: Router) -> Router {
+pub fn router(
+    health: Arc<Health>,
+    metrics: Arc<Registry>,
+    verify: Router,
+    catalog: Router,
+) -> Router {
     Router::new()
         .route("/", get(index::index))
         .merge(health::router(health))
         .merge(metrics::router(metrics))
+        .merge(verify)
         .nest("/iceberg", catalog)
         // The nested router has the address without the slash.
         .route("/iceberg/", get(catalog::welcome))
@@ -114,7 +122,7 @@ mod tests {
         let health = Arc::new(Health::default());
         let registry = Arc::new(Registry::default());
         let catalog = Router::new().route("/v1/config", get(|| async { "catalog" }));
-        let router = router(Arc::clone(&health), registry, catalog);
+        let router = router(Arc::clone(&health), registry, Router::new(), catalog);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

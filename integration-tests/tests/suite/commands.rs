@@ -1,9 +1,15 @@
 //! The binary's subcommands, run as a person would against a broker that runs.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use strom_integration_tests::broker::{Broker, unique};
 use strom_integration_tests::installed::broker_binary;
+use strom_integration_tests::record::Record;
+use strom_integration_tests::wait::wait_for;
+
+use crate::records::{create_topic, produce};
 
 /// Runs `strom` with arguments; returns its exit code, standard output and standard error.
 fn strom(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -77,4 +83,66 @@ fn what_cannot_be_done_is_said_with_its_remedy() {
     }
     let listed = done(&["topic", "list", "-b", bootstrap]);
     assert!(!listed.contains("commands-bad"), "{listed}");
+}
+
+/// Half of the smallest journal, and more: what is older is in segments.
+const FLUSHED_RECORDS: usize = 4_500;
+const VALUE_BYTES: usize = 16 * 1024;
+
+/// Numbered values that no codec makes small.
+fn values(count: usize) -> Vec<Record> {
+    let value = |number: usize| {
+        let mut state = number as u64 + 1;
+        let byte = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let value: Vec<u8> = (0..VALUE_BYTES).map(byte).collect();
+        Record::new(None, Some(&value)).on(0)
+    };
+    (0..count).map(value).collect()
+}
+
+#[test]
+fn a_topic_is_verified_and_a_flipped_byte_of_a_segment_is_named() {
+    let options = [("journal.retention.bytes", "64MiB"), ("journal.file.bytes", "8MiB")];
+    let mut broker = Broker::start_strom(&options);
+    let topic = unique("commands-verify");
+    create_topic(broker.bootstrap(), &topic, 1);
+    produce(broker.bootstrap(), &topic, &[], &values(FLUSHED_RECORDS));
+    let segments = |broker: &Broker| -> Vec<PathBuf> {
+        let folder = broker.data_dir().join("objects/segments");
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files
+            .map(|entry| entry.path())
+            .filter(|path| path.extension() != Some("tmp".as_ref()))
+            .collect()
+    };
+    wait_for("a segment", Duration::from_secs(30), || segments(&broker).pop());
+    let verify = |broker: &Broker| strom(&["verify", &topic, "--http", broker.http()]);
+    let (code, printed, complaint) = verify(&broker);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "{printed}");
+    let whole = format!("{topic}: {FLUSHED_RECORDS} records in ");
+    assert!(printed.starts_with(&whole) && printed.ends_with(" 0 mismatches\n"), "{printed}");
+
+    broker.stop();
+    let object = segments(&broker).pop().unwrap();
+    let mut bytes = std::fs::read(&object).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&object, bytes).unwrap();
+    broker.start_again();
+    let (code, printed, complaint) = verify(&broker);
+    assert_eq!((code, printed.as_str()), (Some(1), ""), "{complaint}");
+    let name = object.file_name().unwrap().to_string_lossy().into_owned();
+    for part in [topic.as_str(), "1 mismatches", "partition 0, offsets ", &name] {
+        assert!(complaint.contains(part), "{part}: {complaint}");
+    }
+
+    let (code, _, complaint) = strom(&["verify", "commands-none", "--http", broker.http()]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("no topic \"commands-none\""), "{complaint}");
+    let (code, _, complaint) = strom(&["verify", &topic, "--http", "127.0.0.1:1"]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("127.0.0.1:1") && complaint.contains("--http"), "{complaint}");
 }

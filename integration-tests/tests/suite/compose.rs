@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strom_integration_tests::guarded::Guarded;
-use strom_integration_tests::installed::{broker_binary, log_folder};
+use strom_integration_tests::installed::broker_binary;
 use strom_integration_tests::wait::wait_for;
 
 fn root() -> PathBuf {
@@ -180,7 +180,7 @@ fn the_broker_takes_the_environment_and_its_health_check_succeeds() {
     let strom = &compose["services"]["strom"];
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let log = log_folder().join("compose.log");
+    let log = folder.path().join("output.log");
     let mut command = Command::new(broker_binary());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("STROM_") {

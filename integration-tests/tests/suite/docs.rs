@@ -80,6 +80,28 @@ const CATALOG: &[Example] = &[
     ),
 ];
 
+const TOPICS: &[Example] = &[
+    (
+        "sh",
+        "strom topic create payments",
+        Run::Shell,
+        &["created topic payments with 3 partitions\n", "payments", "retention.ms=86400000"],
+    ),
+    (
+        "sh",
+        "kafka-configs.sh",
+        Run::Shell,
+        &["max.message.bytes=2097152", "retention.ms=604800000", "\n5          0 "],
+    ),
+    ("sh", "printf 'one", Run::Shell, &["low_watermark: 2", "three\n"]),
+    (
+        "sh",
+        "strom verify payments",
+        Run::Shell,
+        &["payments: ", " records in ", " verified, 0 mismatches\n"],
+    ),
+];
+
 const DOCKER: &[Example] = &[
     ("sh", "docker compose up", NO_ENGINE, &[]),
     ("sh", "echo 'hello, river'", NO_ENGINE, &[]),
@@ -102,6 +124,7 @@ const PAGES: &[(&str, &[Example])] = &[
     ("docs/clients.md", CLIENTS),
     ("docs/catalog.md", CATALOG),
     ("docs/docker.md", DOCKER),
+    ("docs/topics.md", TOPICS),
 ];
 
 #[test]
@@ -128,6 +151,11 @@ fn the_readme_works() {
 #[test]
 fn the_quickstart_works() {
     check("docs/quickstart.md", None);
+}
+
+#[test]
+fn the_page_about_topics_works() {
+    check("docs/topics.md", None);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Reading everything of a partition again.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,8 +29,8 @@ impl Partition {
     pub(crate) fn verify(
         &self,
         report: &mut VerifyReport,
-        progress: &mut dyn FnMut(&VerifyReport),
-    ) {
+        progress: &mut dyn FnMut(&VerifyReport) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let offsets = self.offsets();
         let mut at = offsets.log_start;
         while at < offsets.high_watermark {
@@ -52,23 +53,28 @@ impl Partition {
                     offsets.high_watermark
                 }
             };
-            progress(report);
+            progress(report)?;
         }
-        self.verify_copies(report, progress);
+        self.verify_copies(report, progress)
     }
 
     /// The journal's copies of batches that are in segments, as far as it still has them.
-    fn verify_copies(&self, report: &mut VerifyReport, progress: &mut dyn FnMut(&VerifyReport)) {
+    fn verify_copies(
+        &self,
+        report: &mut VerifyReport,
+        progress: &mut dyn FnMut(&VerifyReport) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let (mut at, end) = {
             let state = self.state();
             (state.journal_start().max(state.log_start), state.flush_start())
         };
         while at < end {
             let entries = self.state().span_from(at, end);
-            let Some(first) = entries.first() else { return };
+            let Some(first) = entries.first() else { break };
             at = self.verify_entries(at.max(first.base_offset), &entries, report, false);
-            progress(report);
+            progress(report)?;
         }
+        ControlFlow::Continue(())
     }
 
     /// Gives the offset behind what was looked at.

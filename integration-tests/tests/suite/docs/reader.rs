@@ -26,6 +26,8 @@ const TYPED: &str = "typed first\nthen second\nand third\n";
 /// presses Ctrl-C when it has shown what was typed, or nothing for a minute.
 const SCRIPTS: &[(&str, &str, &[&str])] = &[
     ("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand", &[]),
+    ("kafka-configs.sh", "kafka.admin.ConfigCommand", &[]),
+    ("kafka-delete-records.sh", "org.apache.kafka.tools.DeleteRecordsCommand", &[]),
     ("kafka-console-producer.sh", "org.apache.kafka.tools.ConsoleProducer", &[]),
     (
         "kafka-console-consumer.sh",
@@ -63,9 +65,18 @@ impl Reader {
         text
     }
 
-    /// Runs lines in a shell that stops at the first failure; what they printed.
+    /// Runs lines in a shell that stops at the first failure; what they printed. The subcommands find
+    /// the default addresses, which are not this reader's broker's.
     pub fn shell(&self, lines: &str) -> String {
-        self.finish(&["sh", "-e", "-c", lines])
+        let lines: Vec<String> = lines
+            .lines()
+            .map(|line| match line.split_whitespace().take(2).collect::<Vec<_>>()[..] {
+                ["strom", "topic"] => format!("{line} -b {}", self.broker.bootstrap()),
+                ["strom", "verify"] => format!("{line} --http {}", self.broker.http()),
+                _ => line.to_owned(),
+            })
+            .collect();
+        self.finish(&["sh", "-e", "-c", &lines.join("\n")])
     }
 
     pub fn python(&self, code: &str) -> String {
