@@ -90,7 +90,10 @@ struct Pass {
     results: Vec<Result<Read, ErrorCode>>,
     bytes: usize,
     bytes_max: usize,
+    /// A partition that is there could not be read, or not as the consumer believes it to be.
     failed: bool,
+    /// A partition is there whose records could be waited for.
+    can_wait: bool,
 }
 
 /// Answers once `min_bytes` are there, a partition fails, or `max_wait_ms` is over.
@@ -205,8 +208,9 @@ pub(super) fn isolation(level: i8) -> Isolation {
     if level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
 }
 
+/// Partitions that do not exist are answered with the others: as in Kafka, they end nobody's wait.
 fn enough(pass: &Pass, bytes_min: usize) -> bool {
-    pass.failed || pass.bytes >= bytes_min.min(pass.bytes_max) || pass.results.is_empty()
+    pass.failed || !pass.can_wait || pass.bytes >= bytes_min.min(pass.bytes_max)
 }
 
 /// Subscribes first and reads again before every wait, so no append is missed in between.
@@ -281,6 +285,10 @@ fn unknown(topic: &TopicKey) -> ErrorCode {
     }
 }
 
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
+}
+
 /// Reads what is not as `before` found it: inline when memory answers, else on a thread that may wait
 /// for the disk.
 async fn read_all(
@@ -306,7 +314,7 @@ fn reads_from_memory(target: &Target) -> bool {
 
 fn read_pass(targets: &[Target], limits: Limits, before: Pass) -> Pass {
     let results = Vec::with_capacity(targets.len());
-    let mut pass = Pass { results, bytes: 0, bytes_max: limits.bytes_max, failed: false };
+    let mut pass = Pass { results, bytes_max: limits.bytes_max, ..Pass::default() };
     let mut before = before.results.into_iter();
     for target in targets {
         let result = match (&target.source, before.next()) {
@@ -321,8 +329,11 @@ fn read_pass(targets: &[Target], limits: Limits, before: Pass) -> Pass {
             }),
         };
         match &result {
-            Ok(read) => pass.bytes += read.bytes,
-            Err(_) => pass.failed = true,
+            Ok(read) => {
+                pass.bytes += read.bytes;
+                pass.can_wait = true;
+            }
+            Err(code) => pass.failed |= target.source.is_ok() || !is_unknown(*code),
         }
         pass.results.push(result);
     }

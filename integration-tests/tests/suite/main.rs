@@ -19,6 +19,7 @@ pub(crate) use with_clients;
 
 mod admin;
 mod admin_effects;
+mod admin_tools;
 mod administration;
 mod catalog;
 mod clients_page;
@@ -38,6 +39,7 @@ mod refusals;
 mod refused_starts;
 mod restart;
 mod seek;
+mod semantics;
 mod static_members;
 mod tidy;
 mod tools;
