@@ -130,7 +130,8 @@ fn collect_segments(stats: &StoreStats, out: &mut Exposition) {
 /// Sums over all tables: topic names are clients' strings and never labels.
 #[allow(clippy::cast_precision_loss)] // figures are far below 2^53
 fn collect_lake(status: &LakeStatus, now_ms: i64, out: &mut Exposition) {
-    let mut states = [("current", 0u64), ("lagging", 0), ("backing_off", 0), ("suspended", 0)];
+    let mut states =
+        [("current", 0u64), ("lagging", 0), ("backing_off", 0), ("suspended", 0), ("frozen", 0)];
     let mut totals = Totals::default();
     let (mut lag_records, mut lag_bytes, mut lag_ms) = (0, 0, 0);
     for table in &status.tables {
@@ -139,6 +140,7 @@ fn collect_lake(status: &LakeStatus, now_ms: i64, out: &mut Exposition) {
             TableState::Lagging => 1,
             TableState::BackingOff { .. } => 2,
             TableState::Suspended { .. } => 3,
+            TableState::Frozen { .. } => 4,
         };
         states[state].1 += 1;
         lag_records += table.lag_records;

@@ -38,6 +38,8 @@ use bind::Sockets;
 const REQUEST_MEMORY_SHARE: usize = 4;
 const REPLY_MEMORY_SHARE: usize = 4;
 const TAIL_MEMORY_SHARE: usize = 4;
+/// Row groups that are encoded ahead of their commits.
+const LAKE_MEMORY_SHARE: usize = 8;
 /// Below data.dir: data files on their way to a bucket.
 const SPOOL: &str = "tmp/lake";
 /// A background task that failed rests this long before it begins anew.
@@ -218,6 +220,7 @@ fn lake_options(config: &Config) -> LakeOptions {
     let journal = config.journal_retention_bytes;
     LakeOptions {
         s3: config.lake.s3.clone(),
+        ahead_bytes: config.memory_limit / LAKE_MEMORY_SHARE,
         namespace: config.lake.namespace.clone(),
         journal_pressure_bytes: defaults.journal_pressure_bytes.min(journal / 4),
         commit_bytes: defaults.commit_bytes.min(journal / 8),

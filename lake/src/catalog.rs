@@ -212,7 +212,8 @@ impl Catalog {
             return self.loaded(&table, &partitions, None);
         }
         let stale = self.freshen(&table).await.err();
-        if stale.is_some() && self.fails_when_stale(&table) {
+        let was_chosen = table.is_within_interval((self.shared.options.clock)());
+        if stale.is_some() && !was_chosen && self.fails_when_stale(&table) {
             return Err(not_fresh(&table, stale));
         }
         self.loaded(&table, &partitions, stale)
@@ -246,6 +247,10 @@ impl Catalog {
     async fn freshen(&self, table: &Arc<Table>) -> Result<(), String> {
         let options = &self.shared.options;
         let now_ms = (options.clock)();
+        if table.is_within_interval(now_ms) {
+            let interval = in_ms(table.topic.read_flush_min_interval);
+            return Err(format!("its last flush is younger than {interval}"));
+        }
         if let Some(failure) = &table.state().failure {
             // A bucket that is back serves every table at once, whenever each had failed.
             let waits = match failure.is_outage {
@@ -263,7 +268,10 @@ impl Catalog {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(error.to_string()),
             Ok(Err(_)) => Err("the lake is closing".to_string()),
-            Err(_) => Err(format!("it was not committed within {}", in_ms(timeout))),
+            Err(_) => Err(format!(
+                "it was not committed within {} (table.datalake.read-flush.timeout)",
+                in_ms(timeout)
+            )),
         }
     }
 
@@ -283,13 +291,14 @@ impl Catalog {
             state.committed.clone()
         };
         let Some(committed) = committed else {
-            if stale.is_none() && partitions.is_empty() {
+            if stale.is_none() && partitions.is_empty() && !table.is_frozen() {
                 let levels = [table.identity.namespace.clone()];
                 return Err(CatalogError::no_table(&levels, &table.identity.table));
             }
             return Err(not_fresh(table, stale));
         };
-        Ok(describe(&self.shared.warehouse, &committed, stale.is_none()))
+        let is_fresh = stale.is_none() && (!table.is_frozen() || table.has_all(partitions));
+        Ok(describe(&self.shared.warehouse, &committed, is_fresh))
     }
 
     /// A topic's table, once the topic has had a record.
@@ -333,7 +342,7 @@ fn not_fresh(table: &Table, reason: Option<String>) -> CatalogError {
 }
 
 fn in_ms(timeout: Duration) -> String {
-    format!("{} ms (table.datalake.read-flush.timeout)", timeout.as_millis())
+    format!("{} ms", timeout.as_millis())
 }
 
 #[cfg(test)]

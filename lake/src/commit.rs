@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use iceberg::spec::{
     DataContentType, DataFileBuilder, DataFileFormat, Datum, FormatVersion, ManifestEntry,
-    ManifestFile, NullOrder, Operation, PartitionSpec, Snapshot, SnapshotReference,
-    SnapshotRetention, SortDirection, SortField, SortOrder, Summary, TableMetadata, Transform,
+    ManifestFile, NullOrder, Operation, PartitionSpec, PartitionSpecRef, Snapshot,
+    SnapshotReference, SnapshotRetention, SortDirection, SortField, SortOrder, Summary,
+    TableMetadata, Transform,
 };
 use iceberg::{TableRequirement, TableUpdate};
 use strom_protocol::TopicId;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::columns;
 use crate::manifest::{self, ManifestContext, NewFile};
 use crate::parquet::DataFile;
+use crate::partitioning::{self, PartitionField};
 use crate::pointer::{Pointer, Reached};
 
 /// Snapshots younger than this are all kept, up to [`RECENT_SNAPSHOTS`].
@@ -89,6 +91,8 @@ pub(crate) struct Givens {
 #[derive(Debug)]
 pub(crate) struct CommitInput<'a> {
     pub(crate) identity: &'a TableIdentity,
+    /// How the files are partitioned; the table is made to be, if it is not.
+    pub(crate) partition_by: &'a [PartitionField],
     pub(crate) base: Option<&'a Committed>,
     pub(crate) files: &'a [DataFile],
     pub(crate) reached: Vec<Reached>,
@@ -153,10 +157,12 @@ fn without_rows(
 }
 
 fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Result<CommitPlan> {
-    let (snapshot, manifests, files) = snapshot(input, &base)?;
+    let mut updates = partitioning::evolution(&base, input.partition_by)?;
+    let specs = partition_specs(&base, &updates)?;
+    let (snapshot, manifests, files) = snapshot(input, &base, &specs)?;
     let snapshot_id = snapshot.snapshot_id();
     let expired = expired_snapshots(&base, input.givens.now_ms);
-    let mut updates = vec![
+    updates.extend([
         TableUpdate::AddSnapshot { snapshot },
         TableUpdate::SetSnapshotRef {
             ref_name: MAIN.into(),
@@ -165,7 +171,7 @@ fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Resu
                 SnapshotRetention::branch(None, None, None),
             ),
         },
-    ];
+    ]);
     if !expired.is_empty() {
         updates.push(TableUpdate::RemoveSnapshots { snapshot_ids: expired });
     }
@@ -205,10 +211,33 @@ fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Resu
     })
 }
 
+/// The partition specs of a table: the one that new files follow, and all by their ids.
+struct Specs {
+    current: PartitionSpecRef,
+    all: HashMap<i32, PartitionSpecRef>,
+}
+
+/// The specs once `evolution` has been applied: a rehearsal, because ids are given by applying.
+fn partition_specs(base: &TableMetadata, evolution: &[TableUpdate]) -> iceberg::Result<Specs> {
+    let specs = |metadata: &TableMetadata| Specs {
+        current: Arc::clone(metadata.default_partition_spec()),
+        all: metadata.partition_specs_iter().map(|s| (s.spec_id(), Arc::clone(s))).collect(),
+    };
+    if evolution.is_empty() {
+        return Ok(specs(base));
+    }
+    let mut builder = base.clone().into_builder(None);
+    for update in evolution {
+        builder = update.clone().apply(builder)?;
+    }
+    Ok(specs(&builder.build()?.metadata))
+}
+
 /// The snapshot, the manifests of its list, and the files that hold both.
 fn snapshot(
     input: &CommitInput<'_>,
     base: &TableMetadata,
+    specs: &Specs,
 ) -> iceberg::Result<(Snapshot, Vec<ManifestFile>, Vec<NewFile>)> {
     let givens = &input.givens;
     let commit = next_commit(input);
@@ -217,7 +246,7 @@ fn snapshot(
     let context = ManifestContext {
         snapshot_id: givens.snapshot_id,
         schema: Arc::clone(base.current_schema()),
-        spec: PartitionSpec::unpartition_spec(),
+        spec: specs.current.as_ref().clone(),
     };
     let mut files = Vec::new();
     let mut manifests = Vec::new();
@@ -231,9 +260,13 @@ fn snapshot(
     };
     let name =
         |index: u32| format!("{location}/metadata/{commit:08}-m{index}-{}.avro", givens.unique);
-    let added = input.files.iter().map(data_file).collect::<iceberg::Result<Vec<_>>>()?;
+    let spec_id = specs.current.spec_id();
+    let added = input.files.iter().map(|file| data_file(file, spec_id));
+    let added = added.collect::<iceberg::Result<Vec<_>>>()?;
     add(manifest::encode_added(&context, name(0), added)?);
-    if !input.merge.positions.is_empty() {
+    if let Some(spec_id) = merged_spec(input) {
+        let spec = specs.all.get(&spec_id).ok_or_else(|| unexpected("a manifest of no spec"))?;
+        let context = ManifestContext { spec: spec.as_ref().clone(), ..context };
         add(manifest::encode_merged(&context, name(1), &input.merge.entries)?);
     }
     let merged: HashSet<usize> = input.merge.positions.iter().copied().collect();
@@ -267,6 +300,16 @@ fn snapshot(
     Ok((snapshot, manifests, files))
 }
 
+/// The partition spec of the manifests to merge, if there are any: all of them have the same.
+fn merged_spec(input: &CommitInput<'_>) -> Option<i32> {
+    let position = input.merge.positions.first()?;
+    Some(input.base?.manifests.get(*position)?.partition_spec_id)
+}
+
+fn unexpected(text: &str) -> iceberg::Error {
+    iceberg::Error::new(iceberg::ErrorKind::Unexpected, text)
+}
+
 fn next_commit(input: &CommitInput<'_>) -> u64 {
     input.base.map_or(0, |base| base.pointer.commit) + 1
 }
@@ -293,6 +336,7 @@ fn next_pointer(
         previous_metadata_location: input.base.map(|base| base.pointer.metadata_location.clone()),
         snapshot_id,
         reached: input.reached.clone(),
+        is_kept: false,
     }
 }
 
@@ -333,7 +377,7 @@ pub(crate) fn offsets_json(offsets: impl Iterator<Item = (usize, i64)>) -> Strin
     format!("{{{}}}", fields.join(","))
 }
 
-fn data_file(file: &DataFile) -> iceberg::Result<iceberg::spec::DataFile> {
+fn data_file(file: &DataFile, spec_id: i32) -> iceberg::Result<iceberg::spec::DataFile> {
     let rows = file.rows;
     let counts = [columns::KEY, columns::VALUE, columns::PARTITION, columns::OFFSET]
         .into_iter()
@@ -367,6 +411,8 @@ fn data_file(file: &DataFile) -> iceberg::Result<iceberg::spec::DataFile> {
         .content(DataContentType::Data)
         .file_path(file.location.clone())
         .file_format(DataFileFormat::Parquet)
+        .partition(file.partition_value.clone())
+        .partition_spec_id(spec_id)
         .record_count(rows)
         .file_size_in_bytes(file.bytes)
         .column_sizes(file.column_bytes.clone())
@@ -377,7 +423,7 @@ fn data_file(file: &DataFile) -> iceberg::Result<iceberg::spec::DataFile> {
         .split_offsets(Some(file.split_offsets.clone()))
         .sort_order_id(columns::SORT_ORDER_ID)
         .build()
-        .map_err(|e| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string()))
+        .map_err(|e| unexpected(&e.to_string()))
 }
 
 /// Metadata of a table without rows. Written as the document it becomes, because the iceberg

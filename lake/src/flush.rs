@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  base ─► ranges ─► sync journal ─► data files ─► plan ─► metadata files ─► pointer (CAS) ─► publish
-//!  read    captured   (flush.policy   synced                synced            durable
-//!  once    LSOs        = os)
+//!  read    captured   (flush.policy   most of it            synced            durable
+//!  once    LSOs        = os)          encoded ahead
 //! ```
 //!
 //! A crash before the pointer moved leaves files with the number of a commit that never was; they
@@ -17,12 +17,15 @@ use iceberg::spec::TableMetadata;
 use strom_storage::{Change, Partition};
 use uuid::Uuid;
 
+use crate::ahead::{Ahead, Work};
 use crate::commit::{self, CommitInput, CommitPlan, Committed, Givens, Merge};
 use crate::lake::Shared;
-use crate::parquet::{self, FileNames};
+use crate::output::Output;
+use crate::parquet::{self, DataFile};
+use crate::partitioning::Partitioner;
 use crate::pointer::{Pointer, Reached};
 use crate::table::Table;
-use crate::tailer::{self, PartitionRange, Pulled};
+use crate::tailer::{PartitionRange, Puller};
 use crate::{LakeError, Warehouse, maintenance, manifest};
 
 /// The gaps between a commit's steps, where a crash may fall.
@@ -49,12 +52,18 @@ impl Step {
 
 /// Brings a table up to the last stable offsets of this moment. Nothing new is no work.
 pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
-    let _work = table.work();
-    let partitions = table.partitions(&shared.store);
-    if table.is_closing() || partitions.is_empty() {
+    let mut ahead = table.work();
+    if table.is_closing() {
         return Err(table.closing());
     }
-    let base = base(&shared.warehouse, table)?;
+    let base = base(shared, table, &mut ahead)?;
+    if table.is_frozen() {
+        return Ok(());
+    }
+    let partitions = table.partitions(&shared.store);
+    if partitions.is_empty() {
+        return Err(table.closing());
+    }
     // Before the offsets are looked at: what is acknowledged by now is below them.
     let cut_ms = (shared.options.clock)();
     let (ranges, reached) = capture(base.as_ref(), &partitions);
@@ -63,12 +72,13 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
         table.state().complete_until_ms = cut_ms;
         return Ok(());
     }
-    shared.sync_journal()?;
-    let commit = base.as_ref().map_or(0, |base| base.pointer.commit) + 1;
-    let names = FileNames::new(table.data(), commit);
-    let pulled = tailer::pull(shared, table, &ranges, names)?;
-    let result = commit_files(shared, table, base.as_ref(), &pulled, reached);
-    match result {
+    let work = Work { shared, table, base: base.as_ref() };
+    let encoded = encode_all(&work, &mut ahead, &ranges);
+    if encoded.is_err() {
+        ahead.discard(shared);
+    }
+    let encoded = encoded?;
+    match commit_files(&work, &encoded, reached) {
         Ok(()) => {
             table.state().complete_until_ms = cut_ms;
             // A topic that was withdrawn meanwhile is not guarded any more.
@@ -81,8 +91,59 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
             // After a failed storage or a fault, what the pointer says is not known here:
             // opening the table again decides.
             if !matches!(error, LakeError::Storage(_) | LakeError::Fault(_)) {
-                parquet::discard(&shared.warehouse, &pulled.files);
+                parquet::discard(&shared.warehouse, &encoded.files);
             }
+            Err(error)
+        }
+    }
+}
+
+/// Encodes what waits, ahead of the next commit; ends as soon as somebody asks for that.
+pub(crate) fn encode_ahead(shared: &Shared, table: &Table) -> Result<(), LakeError> {
+    let mut ahead = table.work();
+    // While commits fail, encoding more only fills the disk.
+    if table.is_closing() || !table.is_encoded_ahead() || table.state().failure.is_some() {
+        return Ok(());
+    }
+    let base = base(shared, table, &mut ahead)?;
+    let (ranges, _) = capture(base.as_ref(), &table.partitions(&shared.store));
+    let work = Work { shared, table, base: base.as_ref() };
+    let stop = || table.is_closing() || table.schedule().is_wanted;
+    let encoded = ahead.encode(&work, &ranges, &stop);
+    if encoded.is_err() {
+        ahead.discard(shared);
+    }
+    encoded
+}
+
+/// The closed data files of a commit.
+#[derive(Default)]
+pub(crate) struct Encoded {
+    files: Vec<DataFile>,
+    skipped_offsets: u64,
+}
+
+fn encode_all(
+    work: &Work<'_>,
+    ahead: &mut Ahead,
+    ranges: &[PartitionRange],
+) -> Result<Encoded, LakeError> {
+    let (shared, table) = (work.shared, work.table);
+    shared.sync_journal()?;
+    let mut taken = ahead.take(work, ranges)?;
+    let partitioner = match table.topic.partition_by.as_slice() {
+        [] => None,
+        fields => Some(Partitioner::new(fields).map_err(table.metadata_error("partition rows"))?),
+    };
+    let bytes = shared.options.file_bytes;
+    let mut output = Output::new(&shared.warehouse, &mut taken.names, bytes, partitioner);
+    let pulled = Puller::new(table).pull_all(&taken.others, &mut output);
+    let mut files = output.into_files();
+    files.append(&mut taken.files);
+    match pulled {
+        Ok(skipped) => Ok(Encoded { files, skipped_offsets: taken.skipped_offsets + skipped }),
+        Err(error) => {
+            parquet::discard(&shared.warehouse, &files);
             Err(error)
         }
     }
@@ -115,25 +176,25 @@ fn capture(
 }
 
 fn commit_files(
-    shared: &Shared,
-    table: &Table,
-    base: Option<&Committed>,
-    pulled: &Pulled,
+    work: &Work<'_>,
+    encoded: &Encoded,
     reached: Vec<Reached>,
 ) -> Result<(), LakeError> {
+    let &Work { shared, table, base } = work;
     let staged: Vec<(&Path, &str)> =
-        pulled.files.iter().map(|file| (file.path.as_path(), file.location.as_str())).collect();
+        encoded.files.iter().map(|file| (file.path.as_path(), file.location.as_str())).collect();
     shared.warehouse.deliver(&staged)?;
     shared.fault(Step::DataFilesWritten, Step::name)?;
     let merge = match base {
-        Some(base) if !pulled.files.is_empty() => load_merge(&shared.warehouse, table, base)?,
+        Some(base) if !encoded.files.is_empty() => load_merge(&shared.warehouse, table, base)?,
         _ => Merge::default(),
     };
     let epoch = reached.iter().map(|reached| reached.leader_epoch).max().unwrap_or(0);
     let input = CommitInput {
         identity: &table.identity,
+        partition_by: &table.topic.partition_by,
         base,
-        files: &pulled.files,
+        files: &encoded.files,
         reached,
         merge,
         givens: Givens {
@@ -146,22 +207,21 @@ fn commit_files(
         },
     };
     let plan = commit::plan(input).map_err(table.metadata_error("plan a commit"))?;
-    carry_out(shared, table, base, plan, pulled)
+    carry_out(work, plan, encoded)
 }
 
 /// Makes a plan true: its files first, then the pointer, then what others see of it.
 pub(crate) fn carry_out(
-    shared: &Shared,
-    table: &Table,
-    base: Option<&Committed>,
+    work: &Work<'_>,
     plan: CommitPlan,
-    pulled: &Pulled,
+    encoded: &Encoded,
 ) -> Result<(), LakeError> {
+    let &Work { shared, table, base } = work;
     shared.warehouse.write_all(&plan.files)?;
     shared.fault(Step::MetadataWritten, Step::name)?;
     move_pointer(shared, table, base, &plan)?;
     shared.fault(Step::PointerMoved, Step::name)?;
-    publish(shared, table, plan, pulled);
+    publish(shared, table, plan, encoded);
     Ok(())
 }
 
@@ -187,10 +247,10 @@ fn move_pointer(
     ticket.wait().map_err(|e| LakeError::Storage(e.to_string()))
 }
 
-fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
+fn publish(shared: &Shared, table: &Table, plan: CommitPlan, encoded: &Encoded) {
     let now_ms = (shared.options.clock)();
-    let rows: u64 = pulled.files.iter().map(|file| file.rows).sum();
-    let bytes: u64 = pulled.files.iter().map(|file| file.bytes).sum();
+    let rows: u64 = encoded.files.iter().map(|file| file.rows).sum();
+    let bytes: u64 = encoded.files.iter().map(|file| file.bytes).sum();
     tracing::debug!(
         table = table.identity.table,
         rows,
@@ -206,7 +266,7 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
         state.totals.commits += 1;
         state.totals.rows += rows;
         state.totals.bytes += bytes;
-        state.totals.skipped_offsets += pulled.skipped_offsets;
+        state.totals.skipped_offsets += encoded.skipped_offsets;
     }
     for location in &plan.expired_metadata {
         maintenance::remove_quietly(&shared.warehouse, location);
@@ -214,9 +274,14 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, pulled: &Pulled) {
     maintenance::trim(&shared.warehouse, table, now_ms);
 }
 
-/// What the table is now: from memory, or, the first time, from the pointer and its files.
-/// The first time also removes what a commit that never was has left.
-pub(crate) fn base(warehouse: &Warehouse, table: &Table) -> Result<Option<Committed>, LakeError> {
+/// What the table is now: from memory, or else from the pointer and its files. The first time, and
+/// after every failure, this also removes what a commit that never was has left.
+pub(crate) fn base(
+    shared: &Shared,
+    table: &Table,
+    ahead: &mut Ahead,
+) -> Result<Option<Committed>, LakeError> {
+    let warehouse = &shared.warehouse;
     let (pointer, committed) = {
         let state = table.state();
         (state.pointer.clone(), state.committed.clone())
@@ -224,8 +289,12 @@ pub(crate) fn base(warehouse: &Warehouse, table: &Table) -> Result<Option<Commit
     if committed.is_some() {
         return Ok(committed);
     }
-    let commit = pointer.as_ref().map_or(0, |pointer| pointer.commit);
-    maintenance::remove_uncommitted(warehouse, table, commit)?;
+    if !table.state().is_clean {
+        ahead.discard(shared);
+        let commit = pointer.as_ref().map_or(0, |pointer| pointer.commit);
+        maintenance::remove_uncommitted(warehouse, table, commit)?;
+        table.state().is_clean = true;
+    }
     let Some(pointer) = pointer else { return Ok(None) };
     let committed = load(warehouse, table, pointer)?;
     table.state().committed = Some(committed.clone());

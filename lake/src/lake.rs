@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use strom_protocol::TopicId;
 use strom_storage::{Change, MetadataLog, Store};
 use tokio::sync::oneshot;
 
+use crate::ahead::Budget;
 use crate::catalog::{self, Catalog};
 use crate::commit::TableIdentity;
 use crate::flush::Step;
@@ -16,7 +18,12 @@ use crate::pointer::{self, Pointer};
 use crate::scheduler::{self, Queue};
 use crate::table::{LakeStatus, Table, TableState, TableStatus, Totals};
 use crate::warehouse::{Root, Warehouse};
-use crate::{LakeError, LakeOptions, LakeTopic, files, names};
+use crate::{LakeError, LakeOptions, LakeTopic, OnTopicDelete, files, names};
+
+/// Before the locations of dropped tables whose files are still to be removed.
+const PURGE_PREFIX: &[u8] = b"lake/purge/";
+/// The value of such a note: its format version.
+const PURGE: &[u8] = &[1];
 
 /// A test's hook: stops a flush at a step as a crash would, if it returns true.
 pub(crate) type FaultHook = Arc<dyn Fn(Step) -> bool + Send + Sync>;
@@ -27,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) options: LakeOptions,
     pub(crate) warehouse: Warehouse,
     pub(crate) queue: Queue,
+    pub(crate) budget: Arc<Budget>,
     registry: Mutex<Registry>,
     fault: Option<FaultHook>,
 }
@@ -35,6 +43,8 @@ pub(crate) struct Shared {
 struct Registry {
     /// The tables, by name.
     tables: BTreeMap<String, Arc<Table>>,
+    /// Tables that take no more records: their topic was deleted, or is not in the lake.
+    frozen: BTreeMap<String, Arc<Table>>,
     /// All topics of a table name; one of them has the table, the others are suspended.
     contenders: BTreeMap<String, Vec<LakeTopic>>,
     /// Table names by topic.
@@ -48,11 +58,46 @@ impl Shared {
 
     /// All tables, in the order of their names.
     pub(crate) fn tables(&self) -> Vec<Arc<Table>> {
-        self.registry().tables.values().cloned().collect()
+        let registry = self.registry();
+        let mut all = registry.frozen.clone();
+        all.extend(registry.tables.clone());
+        all.into_values().collect()
     }
 
     pub(crate) fn table(&self, name: &str) -> Option<Arc<Table>> {
-        self.registry().tables.get(name).cloned()
+        let registry = self.registry();
+        registry.tables.get(name).or_else(|| registry.frozen.get(name)).cloned()
+    }
+
+    /// Removes everything below a location, and then the note that this was to be done.
+    pub(crate) fn purge(&self, location: &str) -> Result<(), LakeError> {
+        self.warehouse.delete_under(location)?;
+        let key = purge_key(location);
+        if self.store.metadata().get(&key).is_some() {
+            drop(self.store.metadata().apply(vec![Change::Delete { key }]));
+        }
+        Ok(())
+    }
+
+    /// Lets a table be read that takes no more records.
+    fn freeze(&self, registry: &mut Registry, pointer: Pointer) {
+        let topic_id = TopicId(pointer.topic_id);
+        let reason = if pointer.is_kept {
+            "its topic was deleted, and table.datalake.on-topic-delete=keep"
+        } else {
+            "its topic is not in the lake: table.datalake.enabled or cleanup.policy says so"
+        };
+        let identity = TableIdentity {
+            namespace: pointer.namespace.clone(),
+            table: pointer.table.clone(),
+            topic_id,
+            topic: pointer.table.clone(),
+            location: pointer.location.clone(),
+        };
+        let topic = LakeTopic::new(topic_id, pointer.table.clone(), 0, 0);
+        let name = pointer.table.clone();
+        let table = Table::new(identity, topic, Some(pointer)).frozen(reason.to_string());
+        registry.frozen.insert(name, Arc::new(table));
     }
 
     /// The pointer of a topic's table as the metadata log has it.
@@ -62,6 +107,16 @@ impl Shared {
 
     /// Decides which topic has the table of a name. `changed` is a topic whose settings are new.
     fn elect(&self, registry: &mut Registry, name: String, changed: Option<TopicId>) {
+        let contenders = registry.contenders.get(&name).map(Vec::as_slice).unwrap_or_default();
+        if let Some(frozen) = registry.frozen.get(&name).map(|table| table.topic.id) {
+            if !contenders.iter().any(|topic| topic.id == frozen) {
+                self.suspend(contenders, None);
+                return;
+            }
+            if let Some(frozen) = registry.frozen.remove(&name) {
+                frozen.close();
+            }
+        }
         let holder = registry.tables.get(&name).map(|table| table.topic.id);
         let stored = self.stored_pointer_of(&name).map(|pointer| TopicId(pointer.topic_id));
         let contenders = registry.contenders.get(&name).map(Vec::as_slice).unwrap_or_default();
@@ -82,20 +137,24 @@ impl Shared {
         }
         let table = self.new_table(&name, elected);
         table.guard(&table.partitions(&self.store));
-        for other in registry.contenders.get(&name).into_iter().flatten() {
-            if other.id != table.topic.id {
-                tracing::warn!(
-                    topic = other.name,
-                    table = name,
-                    holder = table.topic.name,
-                    "the lake of a topic is suspended: another topic has its table name"
-                );
-                for partition in self.store.partitions(other.id) {
-                    partition.set_retention_guard(None);
-                }
+        self.suspend(
+            registry.contenders.get(&name).map(Vec::as_slice).unwrap_or_default(),
+            Some(table.topic.id),
+        );
+        registry.tables.insert(name, Arc::new(table));
+    }
+
+    /// Retention need not wait for topics that have no table.
+    fn suspend(&self, contenders: &[LakeTopic], holder: Option<TopicId>) {
+        for topic in contenders.iter().filter(|topic| Some(topic.id) != holder) {
+            tracing::warn!(
+                topic = topic.name,
+                "the lake of a topic is suspended: another table has its name"
+            );
+            for partition in self.store.partitions(topic.id) {
+                partition.set_retention_guard(None);
             }
         }
-        registry.tables.insert(name, Arc::new(table));
     }
 
     fn new_table(&self, name: &str, topic: LakeTopic) -> Table {
@@ -176,15 +235,17 @@ impl Lake {
         }
         clear_spool(&options.spool)?;
         let has_garbage = catalog::open(store.metadata(), &options)?;
+        let budget = Arc::new(Budget::new(options.ahead_bytes));
         let shared = Arc::new(Shared {
             store,
             options,
             warehouse,
             queue: Queue::default(),
+            budget,
             registry: Mutex::default(),
             fault,
         });
-        drop_orphans(&shared)?;
+        take_up(&shared)?;
         if has_garbage {
             shared.queue.sweep();
         }
@@ -214,29 +275,78 @@ impl Lake {
         self.shared.elect(&mut registry, name, Some(id));
     }
 
-    /// Drops a topic's table and purges its files; the topic may be gone from the store already.
-    /// A topic that was suspended for it gets the name.
+    /// What must change in the metadata log together with the deletion of a topic, so that no
+    /// crash leaves a table without its topic. From now on the topic's table does not move; then
+    /// [`remove_topic`](Self::remove_topic) does the rest.
+    pub fn retire_topic(&self, id: TopicId, then: OnTopicDelete) -> Vec<Change> {
+        let registry = self.shared.registry();
+        for table in registry.tables.values().chain(registry.frozen.values()) {
+            if table.topic.id == id {
+                table.close();
+            }
+        }
+        let Some(pointer) = self.pointer_of(&registry, id) else { return Vec::new() };
+        let gone = Change::Delete { key: Pointer::key(&pointer.namespace, &pointer.table) };
+        match then {
+            OnTopicDelete::Purge => {
+                vec![gone, Change::Put { key: purge_key(&pointer.location), value: PURGE.into() }]
+            }
+            OnTopicDelete::Keep => {
+                let table = names::kept(&pointer.table, id);
+                let key = Pointer::key(&pointer.namespace, &table);
+                let kept = Pointer { table, is_kept: true, ..pointer };
+                vec![gone, Change::Put { key, value: kept.encode() }]
+            }
+        }
+    }
+
+    /// Forgets a topic that is no more: its files are purged, or its table stays under another
+    /// name, as [`retire_topic`](Self::retire_topic) was told; purged if it was not. A topic that
+    /// was suspended for it gets the name.
     pub fn remove_topic(&self, id: TopicId) {
         let shared = &self.shared;
+        let changes = self.retire_topic(id, OnTopicDelete::Purge);
+        if !changes.is_empty() {
+            drop(shared.store.metadata().apply(changes));
+        }
         let mut registry = shared.registry();
-        let Some(name) = registry.names.remove(&id) else { return };
+        let is_its_own = |table: &Arc<Table>| table.topic.id == id;
+        let name = registry.names.remove(&id);
+        let frozen = registry.frozen.iter().find(|(_, table)| is_its_own(table));
+        let Some(name) = name.or_else(|| frozen.map(|(name, _)| name.clone())) else { return };
         if let Some(contenders) = registry.contenders.get_mut(&name) {
             contenders.retain(|topic| topic.id != id);
         }
-        if registry.tables.get(&name).is_some_and(|table| table.topic.id == id)
-            && let Some(table) = registry.tables.remove(&name)
-        {
-            table.close();
-            drop_pointer(shared.store.metadata(), &table.identity);
-            let location = table.identity.location.clone();
-            shared.queue.purge(Some(table), location);
+        let mut table = None;
+        if registry.tables.get(&name).is_some_and(is_its_own) {
+            table = registry.tables.remove(&name);
+        } else if registry.frozen.get(&name).is_some_and(is_its_own) {
+            table = registry.frozen.remove(&name);
+        }
+        if let Some(table) = table {
+            let kept = shared.stored_pointer_of(&names::kept(&name, id));
+            match kept.filter(|kept| kept.is_kept && kept.belongs_to(id)) {
+                Some(kept) => shared.freeze(&mut registry, kept),
+                None => {
+                    let location = table.identity.location.clone();
+                    shared.queue.purge(Some(table), location);
+                }
+            }
         }
         shared.elect(&mut registry, name, None);
     }
 
-    /// Takes no more records of a topic, which stays; so do its table's files and pointer, and
-    /// [`add_topic`](Self::add_topic) goes on where they end. A topic that was suspended for it gets
-    /// the name.
+    /// The pointer of a topic's table, under whatever name it is.
+    fn pointer_of(&self, registry: &Registry, id: TopicId) -> Option<Pointer> {
+        let frozen = registry.frozen.values().find(|table| table.topic.id == id);
+        let name = registry.names.get(&id).or(frozen.map(|table| &table.identity.table))?;
+        let pointer = self.shared.stored_pointer_of(name)?;
+        (pointer.belongs_to(id) && !pointer.is_kept).then_some(pointer)
+    }
+
+    /// Takes no more records of a topic, which stays; so does its table, which can be read as it
+    /// is, and [`add_topic`](Self::add_topic) goes on where it ends. A topic that is not known is
+    /// none to withdraw.
     pub fn withdraw_topic(&self, id: TopicId) {
         let mut registry = self.shared.registry();
         let Some(name) = registry.names.remove(&id) else { return };
@@ -249,6 +359,9 @@ impl Lake {
             table.close();
             for partition in table.partitions(&self.shared.store) {
                 partition.set_retention_guard(None);
+            }
+            if let Some(pointer) = self.shared.stored_pointer(&table.identity) {
+                self.shared.freeze(&mut registry, pointer);
             }
         }
         self.shared.elect(&mut registry, name, None);
@@ -290,6 +403,7 @@ impl Lake {
         let registry = self.shared.registry();
         for (name, topics) in &registry.contenders {
             let holder = registry.tables.get(name).map(|table| &table.topic);
+            let holder = holder.or_else(|| registry.frozen.get(name).map(|table| &table.topic));
             let without = topics.iter().filter(|t| holder.is_none_or(|holder| holder.id != t.id));
             tables.extend(without.map(|topic| suspended_status(name, topic, holder)));
         }
@@ -355,26 +469,46 @@ fn check(options: &LakeOptions) -> Result<(), LakeError> {
     Ok(())
 }
 
-/// Drops the tables of topics that are no more, and directories that never became a table.
-fn drop_orphans(shared: &Shared) -> Result<(), LakeError> {
+/// Takes up what the metadata log says of tables: those that are to be purged are, and all others
+/// can be read until [`Lake::add_topic`] has records follow. A directory of a topic that is no
+/// more is removed only if it never became a table: a shared directory may hold somebody else's.
+fn take_up(shared: &Shared) -> Result<(), LakeError> {
+    let metadata = shared.store.metadata();
+    for (key, _) in metadata.scan(PURGE_PREFIX) {
+        let location = String::from_utf8_lossy(&key[PURGE_PREFIX.len()..]).into_owned();
+        shared.queue.purge(None, location);
+    }
     let lives = |id: TopicId| !shared.store.partitions(id).is_empty();
-    for (key, value) in shared.store.metadata().scan(pointer::PREFIX) {
+    let mut registry = shared.registry();
+    for (key, value) in metadata.scan(pointer::PREFIX) {
         let pointer =
             Pointer::decode(&key, &value).map_err(|e| LakeError::Pointer(e.to_string()))?;
-        if pointer.namespace == shared.options.namespace && !lives(TopicId(pointer.topic_id)) {
-            tracing::info!(table = pointer.table, "dropping the table of a topic that is no more");
-            let dropped = shared.store.metadata().apply(vec![Change::Delete { key }]);
-            dropped.wait().map_err(|e| LakeError::Storage(e.to_string()))?;
-            shared.queue.purge(None, pointer.location);
+        if pointer.namespace != shared.options.namespace {
+            continue;
         }
+        if pointer.is_kept || lives(TopicId(pointer.topic_id)) {
+            shared.freeze(&mut registry, pointer);
+            continue;
+        }
+        tracing::info!(table = pointer.table, "dropping the table of a topic that is no more");
+        let note = Change::Put { key: purge_key(&pointer.location), value: PURGE.into() };
+        let dropped = metadata.apply(vec![Change::Delete { key }, note]);
+        dropped.wait().map_err(|e| LakeError::Storage(e.to_string()))?;
+        shared.queue.purge(None, pointer.location);
     }
     let Some(root) = shared.warehouse.local_root() else { return Ok(()) };
     for (name, path) in files::list(&root.join(&shared.options.namespace))? {
-        if names::topic_id_in(&name).is_some_and(|id| !lives(id)) {
+        let is_orphan = names::topic_id_in(&name).is_some_and(|id| !lives(id));
+        if is_orphan && files::list(&path.join("metadata")).is_ok_and(|files| files.is_empty()) {
             shared.queue.purge(None, files::location_of(&path));
         }
     }
     Ok(())
+}
+
+/// The note in the metadata log that everything below a location is to be removed.
+fn purge_key(location: &str) -> Bytes {
+    Bytes::from([PURGE_PREFIX, location.as_bytes()].concat())
 }
 
 /// Removes what a process that died had encoded and not uploaded.
@@ -382,17 +516,6 @@ fn clear_spool(spool: &Path) -> Result<(), LakeError> {
     let left = files::list(spool)?.into_iter();
     left.filter(|(name, _)| name.ends_with(".parquet"))
         .try_for_each(|(_, path)| files::remove(&path))
-}
-
-/// Removes a table's pointer, if it is that table's. Durable with the next group of changes: a
-/// crash before that is seen at the next start, when the topic is no more.
-fn drop_pointer(metadata: &MetadataLog, identity: &TableIdentity) {
-    let key = Pointer::key(&identity.namespace, &identity.table);
-    let Some(value) = metadata.get(&key) else { return };
-    let is_its_own = Pointer::decode(&key, &value).is_ok_and(|p| p.belongs_to(identity.topic_id));
-    if is_its_own {
-        drop(metadata.apply(vec![Change::Delete { key }]));
-    }
 }
 
 fn suspended_status(name: &str, topic: &LakeTopic, holder: Option<&LakeTopic>) -> TableStatus {

@@ -15,9 +15,11 @@ pub mod catalog;
 pub mod columns;
 pub mod convert;
 pub mod parquet;
+pub mod partitioning;
 pub mod pointer;
 pub mod warehouse;
 
+mod ahead;
 mod commit;
 mod files;
 mod flush;
@@ -25,6 +27,7 @@ mod lake;
 mod maintenance;
 mod manifest;
 mod names;
+mod output;
 mod scheduler;
 mod table;
 mod tailer;
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 use strom_protocol::TopicId;
 
+use partitioning::PartitionField;
 use warehouse::{Root, S3Options};
 
 pub use catalog::{Catalog, CatalogError, LoadedTable, Page};
@@ -65,6 +69,8 @@ pub struct LakeOptions {
     pub journal_pressure_bytes: u64,
     /// A data file is closed once it has about this many bytes.
     pub file_bytes: u64,
+    /// What files that are encoded ahead of their commits may hold in memory, over all tables.
+    pub ahead_bytes: usize,
     /// How long a load waits for the records that it should see.
     pub read_flush_timeout: Duration,
     /// Whether a load that cannot be made fresh in time fails; otherwise it says that it is stale.
@@ -87,6 +93,7 @@ impl LakeOptions {
             freshness: Duration::from_secs(600),
             journal_pressure_bytes: 256 << 20,
             file_bytes: 128 << 20,
+            ahead_bytes: 64 << 20,
             read_flush_timeout: Duration::from_secs(2),
             fail_on_timeout: false,
             threads: 2,
@@ -121,6 +128,19 @@ pub struct LakeTopic {
     pub read_flush_timeout: Option<Duration>,
     /// Overrides [`LakeOptions::fail_on_timeout`].
     pub fail_on_timeout: Option<bool>,
+    /// Loads that come sooner after the last flush than this are answered without one.
+    pub read_flush_min_interval: Duration,
+    /// How the table's files are partitioned; by nothing if empty.
+    pub partition_by: Vec<PartitionField>,
+}
+
+/// What becomes of a table when its topic is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTopicDelete {
+    /// It is dropped and its files are removed.
+    Purge,
+    /// It stays under another name.
+    Keep,
 }
 
 impl LakeTopic {
@@ -134,6 +154,8 @@ impl LakeTopic {
             freshness: None,
             read_flush_timeout: None,
             fail_on_timeout: None,
+            read_flush_min_interval: Duration::ZERO,
+            partition_by: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! next, so a table has a few dozen manifests after any number of commits and each entry is
 //! rewritten a logarithmic number of times. Entries keep their snapshot id and sequence numbers.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -125,15 +126,13 @@ pub(crate) fn decode_entries(
 
 /// Positions of the manifests to merge now: those of the lowest tier that is full.
 pub(crate) fn to_merge(manifests: &[ManifestFile]) -> Vec<usize> {
-    let mut tiers: Vec<Vec<usize>> = Vec::new();
+    // A manifest is of one partition spec.
+    let mut tiers: BTreeMap<(usize, i32), Vec<usize>> = BTreeMap::new();
     for (index, manifest) in manifests.iter().enumerate() {
-        let tier = tier_of(file_count(manifest));
-        if tiers.len() <= tier {
-            tiers.resize(tier + 1, Vec::new());
-        }
-        tiers[tier].push(index);
+        let tier = (tier_of(file_count(manifest)), manifest.partition_spec_id);
+        tiers.entry(tier).or_default().push(index);
     }
-    tiers.into_iter().find(|tier| tier.len() >= MERGE_COUNT).unwrap_or_default()
+    tiers.into_values().find(|tier| tier.len() >= MERGE_COUNT).unwrap_or_default()
 }
 
 fn file_count(manifest: &ManifestFile) -> u64 {

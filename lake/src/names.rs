@@ -13,6 +13,12 @@ pub(crate) fn location_of(root: &str, namespace: &str, table: &str, id: TopicId)
     format!("{root}/{namespace}/{table}-{id}")
 }
 
+/// The name of a table whose topic was deleted: with the first digits of the topic's id.
+pub(crate) fn kept(table: &str, id: TopicId) -> String {
+    let id = id.0.simple().to_string();
+    format!("{table}__{}", &id[..8])
+}
+
 /// The topic id at the end of a table directory's name; nothing for foreign names.
 pub(crate) fn topic_id_in(directory: &str) -> Option<TopicId> {
     let start = directory.len().checked_sub(22)?;
@@ -40,6 +46,7 @@ mod tests {
         let location = location_of("file:///w", "kafka", "orders", id);
         let name = location.rsplit('/').next().unwrap();
         assert_eq!(topic_id_in(name), Some(id));
+        assert_eq!(kept("orders", id), "orders__12345678");
         for foreign in ["orders", "", "-EjRWeJCrze8RIjNEVWZ3iA", "xEjRWeJCrze8RIjNEVWZ3iA"] {
             assert_eq!(topic_id_in(foreign), None, "{foreign}");
         }

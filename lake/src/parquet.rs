@@ -17,6 +17,7 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use iceberg::spec::Struct;
 
 use crate::{LakeError, Warehouse, columns, files};
 
@@ -53,6 +54,8 @@ pub struct DataFile {
     pub path: PathBuf,
     /// Where readers find it, once it was delivered.
     pub location: String,
+    /// What the table's partition fields are for all of its rows.
+    pub partition_value: Struct,
     /// Its rows.
     pub rows: u64,
     /// Its size.
@@ -87,11 +90,15 @@ impl FileWriter {
     /// Creates a file that stays where it is; it must not exist, its directory must.
     pub fn create(path: PathBuf) -> Result<FileWriter, LakeError> {
         let location = files::location_of(&path);
-        FileWriter::create_for(path, location)
+        FileWriter::create_for(path, location, Struct::empty())
     }
 
     /// Creates the file of `location`, which may be written in the spool first.
-    pub(crate) fn create_for(path: PathBuf, location: String) -> Result<FileWriter, LakeError> {
+    pub(crate) fn create_for(
+        path: PathBuf,
+        location: String,
+        partition_value: Struct,
+    ) -> Result<FileWriter, LakeError> {
         let handle = files::create_new(&path)?;
         let unfinished = Unfinished(Some(path.clone()));
         let second = handle.try_clone().map_err(|e| LakeError::io("open", &path, e))?;
@@ -103,6 +110,7 @@ impl FileWriter {
         let file = DataFile {
             path,
             location,
+            partition_value,
             rows: 0,
             bytes: 0,
             column_bytes: HashMap::new(),
@@ -125,9 +133,31 @@ impl FileWriter {
         let path = &self.file.path;
         self.writer.write(rows).map_err(|e| LakeError::parquet(path, e))?;
         if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
-            self.writer.flush().map_err(|e| LakeError::parquet(path, e))?;
+            self.end_row_group()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the row group that is in memory. What is on disk is synced as it comes, so that the
+    /// sync at the end, for which somebody may wait, has little to do.
+    pub(crate) fn end_row_group(&mut self) -> Result<(), LakeError> {
+        let path = &self.file.path;
+        self.writer.flush().map_err(|e| LakeError::parquet(path, e))?;
+        if self.is_final() {
+            self.handle.sync_data().map_err(|e| LakeError::io("sync", &self.file.path, e))?;
         }
         Ok(())
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.writer.memory_size()
+    }
+
+    /// Whether the file stays where it is, rather than being uploaded.
+    fn is_final(&self) -> bool {
+        self.file.location == files::location_of(&self.file.path)
     }
 
     /// Where the file is written.
@@ -143,9 +173,10 @@ impl FileWriter {
     /// Writes the footer and syncs the file, unless it will be uploaded; the directory is the
     /// caller's to sync.
     pub fn close(mut self) -> Result<DataFile, LakeError> {
+        let is_final = self.is_final();
         let path = &self.file.path;
         let metadata = self.writer.close().map_err(|e| LakeError::parquet(path, e))?;
-        if self.file.location == files::location_of(path) {
+        if is_final {
             files::sync_file(&self.handle, path)?;
         }
         self.file.bytes =
@@ -260,6 +291,11 @@ impl FileNames {
     /// Names for the data files of commit number `commit`.
     pub fn new(directory: String, commit: u64) -> FileNames {
         FileNames { directory, commit, next: 0 }
+    }
+
+    /// The commit that the names are for.
+    pub(crate) fn commit(&self) -> u64 {
+        self.commit
     }
 
     /// A new, unique location: the commit's number, a counter, and `unique`.

@@ -14,7 +14,10 @@ use uuid::Uuid;
 /// The prefix of all pointer keys in the metadata log.
 pub const PREFIX: &[u8] = b"i/";
 
+/// The record of a topic's table.
 const FORMAT_VERSION: u8 = 1;
+/// The record of a table that outlived its topic; a release that does not know it would purge it.
+const KEPT_VERSION: u8 = 2;
 
 /// How far into one partition a table reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ pub struct Pointer {
     pub snapshot_id: Option<i64>,
     /// The marker: what the table reaches, by partition.
     pub reached: Vec<Reached>,
+    /// The topic was deleted, and the table kept.
+    #[serde(skip)]
+    pub is_kept: bool,
 }
 
 /// Why a stored pointer cannot be used.
@@ -72,7 +78,7 @@ pub enum PointerError {
     /// Written by a newer release.
     #[error(
         "the lake pointer {key} has format version {version}, newer than this release's \
-         {FORMAT_VERSION}; start the newer release"
+         {KEPT_VERSION}; start the newer release"
     )]
     Newer {
         /// The record's key.
@@ -98,7 +104,7 @@ impl Pointer {
 
     /// The record's value.
     pub fn encode(&self) -> Bytes {
-        let mut bytes = vec![FORMAT_VERSION];
+        let mut bytes = vec![if self.is_kept { KEPT_VERSION } else { FORMAT_VERSION }];
         serde_json::to_writer(&mut bytes, self)
             .expect("a struct of strings and numbers can be written as JSON");
         Bytes::from(bytes)
@@ -109,8 +115,11 @@ impl Pointer {
         let key = || String::from_utf8_lossy(key).into_owned();
         match value.split_first() {
             None => Err(PointerError::Corrupt { key: key(), reason: "it is empty".into() }),
-            Some((&FORMAT_VERSION, json)) => serde_json::from_slice(json)
-                .map_err(|e| PointerError::Corrupt { key: key(), reason: e.to_string() }),
+            Some((&version @ (FORMAT_VERSION | KEPT_VERSION), json)) => {
+                let pointer: Pointer = serde_json::from_slice(json)
+                    .map_err(|e| PointerError::Corrupt { key: key(), reason: e.to_string() })?;
+                Ok(Pointer { is_kept: version == KEPT_VERSION, ..pointer })
+            }
             Some((&version, _)) => Err(PointerError::Newer { key: key(), version }),
         }
     }
@@ -143,6 +152,7 @@ mod tests {
             previous_metadata_location: None,
             snapshot_id: Some(5),
             reached: vec![(6, 7).into(), (0, 0).into()],
+            is_kept: false,
         }
     }
 
@@ -161,13 +171,17 @@ mod tests {
         assert_eq!(Pointer::decode(b"i/kafka/orders", GOLDEN.as_bytes()).unwrap(), pointer());
         assert_eq!(Pointer::key("kafka", "orders"), "i/kafka/orders");
         assert!(Pointer::key("kafka", "orders").starts_with(PREFIX));
+        let kept = Pointer { is_kept: true, ..pointer() };
+        let golden = GOLDEN.replacen('\u{1}', "\u{2}", 1);
+        assert_eq!(std::str::from_utf8(&kept.encode()).unwrap(), golden);
+        assert_eq!(Pointer::decode(b"i/kafka/orders", golden.as_bytes()).unwrap(), kept);
     }
 
     #[test]
     fn unreadable_pointers_say_why() {
         let rows: [(&[u8], &str); 4] = [
             (b"", "it is empty"),
-            (b"\x02{}", "newer than this release"),
+            (b"\x03{}", "newer than this release"),
             (b"\x01{}", "missing field"),
             (b"\x01\xff", "cannot be read"),
         ];

@@ -19,15 +19,20 @@ use tokio::sync::oneshot;
 
 use crate::catalog::garbage;
 use crate::lake::Shared;
-use crate::table::{LaggingSince, Table};
+use crate::table::{Lag, LaggingSince, Table};
 use crate::{LakeError, flush};
 
-/// How often the ticker looks whether anything was appended.
+/// How often the ticker looks whether anything was appended …
 const TICK: Duration = Duration::from_millis(250);
+/// … and how often at tables that take data so fast that it is encoded as it comes.
+const FAST_TICK: Duration = Duration::from_millis(50);
+const FAST_PER_TICK: u32 = 5;
 /// Every so many ticks it looks even though nothing was appended, to let go of idle tables.
 const TICKS_PER_SWEEP: u32 = 240;
 /// A table's metadata leaves memory when nobody has asked for it for so long.
 const IDLE_MS: i64 = 10 * 60 * 1000;
+/// A table with so much to commit is looked at often.
+const BUSY_BYTES: u64 = 1 << 20;
 /// Added to the threads' niceness: produce and fetch come first.
 const NICE: i32 = 10;
 
@@ -35,6 +40,8 @@ const NICE: i32 = 10;
 #[derive(Debug)]
 enum Job {
     Flush(Arc<Table>),
+    /// Encode what waits, ahead of the next flush.
+    Encode(Arc<Table>),
     /// Remove all files of a dropped table, or of a directory that nothing refers to.
     Purge(Option<Arc<Table>>, String),
     /// Remove what the catalog has marked as unwanted.
@@ -83,12 +90,12 @@ impl Queue {
     }
 
     /// Waits for a tick; true once the lake closes.
-    fn tick(&self) -> bool {
+    fn tick(&self, wait: Duration) -> bool {
         let jobs = self.lock();
         if jobs.is_closing {
             return true;
         }
-        let waited = self.closed.wait_timeout_while(jobs, TICK, |jobs| !jobs.is_closing);
+        let waited = self.closed.wait_timeout_while(jobs, wait, |jobs| !jobs.is_closing);
         waited.map_or(true, |(jobs, _)| jobs.is_closing)
     }
 
@@ -112,6 +119,15 @@ impl Queue {
         schedule.is_wanted = true;
         if !schedule.is_running {
             self.push(Job::Flush(Arc::clone(table)));
+        }
+    }
+
+    /// Asks for what waits to be encoded, unless a flush is to do that anyway.
+    fn encode(&self, table: &Arc<Table>) {
+        let mut schedule = table.schedule();
+        if !schedule.is_wanted && !schedule.is_running && !schedule.is_encoding {
+            schedule.is_encoding = true;
+            self.push(Job::Encode(Arc::clone(table)));
         }
     }
 
@@ -176,9 +192,21 @@ fn work(shared: &Shared) {
         match job {
             Job::Flush(table) => run(shared, &table),
             Job::Sweep => garbage::sweep(shared),
+            Job::Encode(table) => {
+                guarded(shared, &table, flush::encode_ahead, |result| {
+                    // Success is no news: only a commit ends a back-off.
+                    if result.is_err() {
+                        settle(shared, &table, result);
+                    }
+                });
+                table.schedule().is_encoding = false;
+            }
             Job::Purge(table, location) => {
-                let _work = table.as_ref().map(|table| table.work());
-                if let Err(error) = shared.warehouse.delete_under(&location) {
+                // Nobody writes below it once the work on its table has ended.
+                if let Some(table) = table {
+                    table.work().discard(shared);
+                }
+                if let Err(error) = shared.purge(&location) {
                     tracing::warn!(%error, "files of a dropped table stay until the next start");
                 }
             }
@@ -193,18 +221,30 @@ fn run(shared: &Shared, table: &Arc<Table>) {
         schedule.is_wanted = false;
         std::mem::take(&mut schedule.waiting)
     };
-    let result = catch_unwind(AssertUnwindSafe(|| flush::flush(shared, table)))
-        .unwrap_or_else(|panic| Err(panicked(table, panic.as_ref())));
-    settle(shared, table, &result);
-    for waiter in waiting {
-        // Whoever gave up waiting needs no answer.
-        drop(waiter.send(result.clone()));
-    }
+    guarded(shared, table, flush::flush, |result| {
+        settle(shared, table, result);
+        for waiter in waiting {
+            // Whoever gave up waiting needs no answer.
+            drop(waiter.send(result.clone()));
+        }
+    });
     let mut schedule = table.schedule();
     schedule.is_running = false;
     if schedule.is_wanted {
         shared.queue.push(Job::Flush(Arc::clone(table)));
     }
+}
+
+/// Does something with a table; a failure, our own bugs included, stays with that table.
+fn guarded(
+    shared: &Shared,
+    table: &Table,
+    job: fn(&Shared, &Table) -> Result<(), LakeError>,
+    end: impl FnOnce(&Result<(), LakeError>),
+) {
+    let result = catch_unwind(AssertUnwindSafe(|| job(shared, table)))
+        .unwrap_or_else(|panic| Err(panicked(table, panic.as_ref())));
+    end(&result);
 }
 
 fn panicked(table: &Table, panic: &(dyn std::any::Any + Send)) -> LakeError {
@@ -234,6 +274,7 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
             let retry_at_ms = state.fail(error, now_ms);
             // What is in memory may be behind what was done: the next attempt reads it again.
             state.committed = None;
+            state.is_clean = false;
             let pointer = shared.stored_pointer(&table.identity);
             if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
                 state.pointer = pointer;
@@ -252,8 +293,12 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
 fn tick(shared: &Shared) {
     let mut seen = None;
     let mut is_quiet = false;
+    let mut busy: Vec<Arc<Table>> = Vec::new();
     let mut ticks = 0;
-    while !shared.queue.tick() {
+    loop {
+        if wait(shared, &busy) {
+            return;
+        }
         ticks = (ticks + 1) % TICKS_PER_SWEEP;
         let journal = shared.store.stats().append_bytes;
         if is_quiet && seen == Some(journal) && ticks != 0 {
@@ -262,22 +307,44 @@ fn tick(shared: &Shared) {
         seen = Some(journal);
         let now_ms = (shared.options.clock)();
         is_quiet = true;
+        busy.clear();
         for table in shared.tables() {
-            let lags = look(shared, &table, now_ms, journal);
-            is_quiet &= !lags;
+            let lag = look(shared, &table, now_ms, journal);
+            is_quiet &= lag.records == 0;
+            if lag.bytes >= BUSY_BYTES {
+                busy.push(Arc::clone(&table));
+            }
             let mut state = table.state();
-            if !lags && now_ms.saturating_sub(state.last_used_ms) >= IDLE_MS {
+            if lag.records == 0 && now_ms.saturating_sub(state.last_used_ms) >= IDLE_MS {
                 state.committed = None;
             }
         }
     }
 }
 
-/// Asks for a flush of one table if it is due; true if the table lags.
-fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> bool {
+/// Waits for the next tick, and meanwhile has what comes to busy tables encoded; true at the end.
+fn wait(shared: &Shared, busy: &[Arc<Table>]) -> bool {
+    if busy.is_empty() {
+        return shared.queue.tick(TICK);
+    }
+    for _ in 0..FAST_PER_TICK {
+        for table in busy {
+            if table.wants_encoding(&table.partitions(&shared.store)) {
+                shared.queue.encode(table);
+            }
+        }
+        if shared.queue.tick(FAST_TICK) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Asks for a flush of one table if it is due; returns how far it lags.
+fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> Lag {
     let lag = table.lag(&table.partitions(&shared.store));
     if lag.records == 0 {
-        return false;
+        return lag;
     }
     let options = &shared.options;
     let freshness = table.topic.freshness.unwrap_or(options.freshness);
@@ -293,5 +360,5 @@ fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> bool 
     if is_due {
         shared.queue.want(table, None);
     }
-    true
+    lag
 }

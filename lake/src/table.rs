@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use strom_storage::{Partition, Store};
 use tokio::sync::oneshot;
 
+use crate::ahead::Ahead;
 use crate::commit::{Committed, TableIdentity};
 use crate::pointer::Pointer;
-use crate::{LakeError, LakeTopic};
+use crate::{LakeError, LakeTopic, tailer};
 
 /// The first wait after a failed commit; it doubles up to [`BACKOFF_MS_MAX`].
 const BACKOFF_MS: i64 = 1_000;
@@ -38,6 +39,11 @@ pub enum TableState {
         reason: String,
         /// When it is tried again, in milliseconds since the epoch.
         retry_at_ms: i64,
+    },
+    /// The table takes no more records, for this reason, and can be read.
+    Frozen {
+        /// Why.
+        reason: String,
     },
     /// The topic has no table, for this reason.
     Suspended {
@@ -118,6 +124,8 @@ pub(crate) struct State {
     pub(crate) pointer: Option<Pointer>,
     /// What the pointer refers to, once it was read from disk.
     pub(crate) committed: Option<Committed>,
+    /// No file in the warehouse is left of a commit that never was.
+    pub(crate) is_clean: bool,
     pub(crate) lagging_since: Option<LaggingSince>,
     pub(crate) failure: Option<Failure>,
     pub(crate) totals: Totals,
@@ -151,6 +159,8 @@ pub(crate) struct Schedule {
     /// In the queue, or to be put there when the running flush ends.
     pub(crate) is_wanted: bool,
     pub(crate) is_running: bool,
+    /// In the queue or under way, to encode ahead.
+    pub(crate) is_encoding: bool,
     /// Share the next flush: the running one may have looked at the log before they came.
     pub(crate) waiting: Vec<oneshot::Sender<Result<(), LakeError>>>,
 }
@@ -161,7 +171,9 @@ pub(crate) struct Table {
     pub(crate) topic: LakeTopic,
     state: Mutex<State>,
     schedule: Mutex<Schedule>,
-    work: Mutex<()>,
+    work: Mutex<Ahead>,
+    /// Why no more records are taken, if so.
+    frozen: Option<String>,
     is_closing: AtomicBool,
 }
 
@@ -178,6 +190,7 @@ impl Table {
             state: Mutex::new(State { pointer, complete_until_ms, ..State::default() }),
             schedule: Mutex::default(),
             work: Mutex::default(),
+            frozen: None,
             is_closing: AtomicBool::new(false),
         }
     }
@@ -190,17 +203,49 @@ impl Table {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn work(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn work(&self) -> MutexGuard<'_, Ahead> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// [`work`](Self::work) if nobody has it.
-    pub(crate) fn try_work(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(crate) fn try_work(&self) -> Option<MutexGuard<'_, Ahead>> {
         match self.work.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// Whether so much waits that some of it should be encoded ahead of the next commit. Does not
+    /// wait for a flush that is running.
+    pub(crate) fn wants_encoding(&self, partitions: &[Arc<Partition>]) -> bool {
+        if !self.is_encoded_ahead() {
+            return false;
+        }
+        let Ok(ahead) = self.work.try_lock() else { return false };
+        let state = self.state();
+        let waiting = partitions.iter().enumerate().map(|(index, partition)| {
+            let next = state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index));
+            let offsets = partition.offsets();
+            let from = ahead.next(index).unwrap_or(next.max(offsets.log_start));
+            (index, tailer::estimated_bytes(partition, from, offsets.last_stable))
+        });
+        state.failure.is_none() && ahead.is_due(waiting)
+    }
+
+    /// Rows of a partitioned table are encoded at the commit, which knows all of their values.
+    pub(crate) fn is_encoded_ahead(&self) -> bool {
+        self.topic.partition_by.is_empty() && !self.is_frozen()
+    }
+
+    /// Whether the table takes no more records.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// The same table, taking no more records for this reason.
+    pub(crate) fn frozen(self, reason: String) -> Table {
+        Table { frozen: Some(reason), ..self }
     }
 
     /// From now on flushes stop at the next batch, and no pointer of this table moves.
@@ -246,8 +291,11 @@ impl Table {
 
     /// What is not in the table yet; bytes are estimated by the partition's mean record.
     pub(crate) fn lag(&self, partitions: &[Arc<Partition>]) -> Lag {
-        let state = self.state();
         let mut lag = Lag::default();
+        if self.is_frozen() {
+            return lag;
+        }
+        let state = self.state();
         for (index, partition) in partitions.iter().enumerate() {
             let next = state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index));
             let offsets = partition.offsets();
@@ -255,17 +303,26 @@ impl Table {
             if offsets.last_stable <= from {
                 continue;
             }
-            let records = offsets.last_stable.abs_diff(from);
-            let stored = offsets.log_end.abs_diff(offsets.log_start).max(1);
-            let bytes = u128::from(partition.size_bytes()) * u128::from(records);
-            lag.records += records;
-            lag.bytes += u64::try_from(bytes / u128::from(stored)).unwrap_or(u64::MAX);
+            lag.records += offsets.last_stable.abs_diff(from);
+            lag.bytes += tailer::estimated_bytes(partition, from, offsets.last_stable);
         }
         lag
     }
 
     /// Whether a load may be answered at once: all is in the table, and it was read from disk.
     pub(crate) fn is_fresh(&self, partitions: &[Arc<Partition>]) -> bool {
+        self.state().committed.is_some() && (self.is_frozen() || self.has_all(partitions))
+    }
+
+    /// Whether a load is to be answered without a flush, because the last one was just now.
+    pub(crate) fn is_within_interval(&self, now_ms: i64) -> bool {
+        let state = self.state();
+        let age_ms = u128::from(now_ms.abs_diff(state.complete_until_ms));
+        state.committed.is_some() && age_ms < self.topic.read_flush_min_interval.as_millis()
+    }
+
+    /// Whether every record below the last stable offsets is committed.
+    pub(crate) fn has_all(&self, partitions: &[Arc<Partition>]) -> bool {
         let state = self.state();
         let Some(committed) = &state.committed else { return false };
         partitions.iter().enumerate().all(|(index, partition)| {
@@ -301,6 +358,9 @@ impl Table {
                 retry_at_ms: failure.retry_at_ms,
             },
             None if lag.records > 0 => TableState::Lagging,
+            None if self.is_frozen() => {
+                TableState::Frozen { reason: self.frozen.clone().unwrap_or_default() }
+            }
             None => TableState::Current,
         };
         TableStatus {

@@ -9,99 +9,128 @@ use std::sync::Arc;
 
 use strom_protocol::record::Scratch;
 use strom_storage::{Isolation, Partition, ReadError, ReadLimits};
-use uuid::Uuid;
 
 use crate::LakeError;
 use crate::convert::{BatchSlice, Columns, ConvertError, convert};
-use crate::lake::Shared;
-use crate::parquet::{DataFile, FileNames, FileWriter};
+use crate::output::Output;
 use crate::table::Table;
 
 /// One read of a partition: large enough to amortise, small enough to bound memory.
 const READ_BYTES: usize = 1 << 20;
 
 /// The offsets of one partition that a commit takes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PartitionRange {
     pub(crate) partition: Arc<Partition>,
     pub(crate) from: i64,
     pub(crate) to: i64,
 }
 
-/// What was pulled.
-#[derive(Debug, Default)]
+impl PartitionRange {
+    pub(crate) fn index(&self) -> usize {
+        usize::try_from(self.partition.index()).unwrap_or(0)
+    }
+}
+
+/// How far a pull came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pulled {
-    /// Closed and synced.
-    pub(crate) files: Vec<DataFile>,
+    /// The first offset that was not pulled.
+    pub(crate) next: i64,
     /// Offsets that could not be read.
     pub(crate) skipped_offsets: u64,
 }
 
-/// Pulls `ranges`, which are in the order of partitions, into files named by `names`.
-/// On an error what was written so far is removed.
-pub(crate) fn pull(
-    shared: &Shared,
-    table: &Table,
-    ranges: &[PartitionRange],
-    names: FileNames,
-) -> Result<Pulled, LakeError> {
-    let mut output = Output { shared, names, open: None, pulled: Pulled::default() };
-    let mut columns = Columns::new();
-    let mut scratch = Scratch::default();
-    let all = ranges
-        .iter()
-        .try_for_each(|range| pull_range(table, range, &mut columns, &mut scratch, &mut output))
-        .and_then(|()| output.take(&mut columns))
-        .and_then(|()| output.close());
-    match all {
-        Ok(()) => Ok(output.pulled),
-        Err(error) => {
-            output.discard();
-            Err(error)
-        }
+/// About how many bytes a partition has between two offsets: by its mean record.
+pub(crate) fn estimated_bytes(partition: &Partition, from: i64, to: i64) -> u64 {
+    if to <= from {
+        return 0;
     }
+    let offsets = partition.offsets();
+    let stored = offsets.log_end.abs_diff(offsets.log_start).max(1);
+    let bytes = u128::from(partition.size_bytes()) * u128::from(to.abs_diff(from));
+    u64::try_from(bytes / u128::from(stored)).unwrap_or(u64::MAX)
 }
 
-fn pull_range(
-    table: &Table,
-    range: &PartitionRange,
-    columns: &mut Columns,
-    scratch: &mut Scratch,
-    output: &mut Output<'_>,
-) -> Result<(), LakeError> {
-    let limits = ReadLimits { max_bytes: READ_BYTES, at_least_one: true };
-    let partition = range.partition.index();
-    let mut offset = range.from;
-    while offset < range.to {
-        if table.is_closing() {
-            return Err(table.closing());
-        }
-        let read = match range.partition.read(offset, Isolation::ReadCommitted, limits) {
-            Ok(read) => read,
-            Err(error) => {
-                let resume = resume_after(table, range, offset, error)?;
-                output.pulled.skipped_offsets += resume.min(range.to).abs_diff(offset);
-                offset = resume;
-                continue;
+/// Pulls the ranges of one table through one set of columns.
+pub(crate) struct Puller<'a> {
+    table: &'a Table,
+    pub(crate) columns: Columns,
+    scratch: Scratch,
+}
+
+impl<'a> Puller<'a> {
+    pub(crate) fn new(table: &'a Table) -> Puller<'a> {
+        Puller { table, columns: Columns::new(), scratch: Scratch::default() }
+    }
+
+    /// Pulls `ranges`, which are in the order of partitions, into `output`, in as many passes as
+    /// that needs. Returns the number of offsets that could not be read.
+    pub(crate) fn pull_all(
+        &mut self,
+        ranges: &[PartitionRange],
+        output: &mut Output<'_>,
+    ) -> Result<u64, LakeError> {
+        let mut skipped_offsets = None;
+        loop {
+            let mut skipped = 0;
+            for range in ranges {
+                let pulled = self.pull(range, &mut |c| output.take(c), &|| false)?;
+                skipped += pulled.skipped_offsets;
             }
-        };
-        let before = offset;
-        for batch in &read.batches {
-            let slice = BatchSlice {
-                partition,
-                header: &batch.header,
-                body: &batch.body,
-                offsets: offset..range.to,
-            };
-            convert(columns, &slice, scratch, |full| output.take(full))
-                .map_err(|error| unreadable(table, &slice, error))?;
-            offset = offset.max(batch.header.last_offset() + 1);
-        }
-        if offset == before {
-            return Err(read_error(table, partition, offset, "there are no batches"));
+            output.take(&mut self.columns)?;
+            // Every pass meets the same gaps.
+            let skipped_offsets = *skipped_offsets.get_or_insert(skipped);
+            if !output.end_pass()? {
+                return Ok(skipped_offsets);
+            }
         }
     }
-    Ok(())
+
+    /// Pulls one range; `sink` takes the columns whenever they are full, and what is left in them
+    /// at the end is the caller's. Ends early, between two reads, if `stop` says so.
+    pub(crate) fn pull(
+        &mut self,
+        range: &PartitionRange,
+        sink: &mut dyn FnMut(&mut Columns) -> Result<(), LakeError>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Pulled, LakeError> {
+        let limits = ReadLimits { max_bytes: READ_BYTES, at_least_one: true };
+        let Puller { table, columns, scratch } = self;
+        let partition = range.partition.index();
+        let mut offset = range.from;
+        let mut skipped_offsets = 0;
+        while offset < range.to && !stop() {
+            if table.is_closing() {
+                return Err(table.closing());
+            }
+            let read = match range.partition.read(offset, Isolation::ReadCommitted, limits) {
+                Ok(read) => read,
+                Err(error) => {
+                    let resume = resume_after(table, range, offset, error)?;
+                    skipped_offsets += resume.min(range.to).abs_diff(offset);
+                    offset = resume;
+                    continue;
+                }
+            };
+            let before = offset;
+            for batch in &read.batches {
+                let slice = BatchSlice {
+                    partition,
+                    header: &batch.header,
+                    body: &batch.body,
+                    offsets: offset..range.to,
+                };
+                convert(columns, &slice, scratch, |full| sink(full))
+                    .map_err(|error| unreadable(table, &slice, error))?;
+                offset = offset.max(batch.header.last_offset() + 1);
+            }
+            if offset == before {
+                return Err(read_error(table, partition, offset, "there are no batches"));
+            }
+        }
+        Ok(Pulled { next: offset.min(range.to), skipped_offsets })
+    }
 }
 
 /// Where reading goes on after an error, if it does.
@@ -153,44 +182,5 @@ fn read_error(table: &Table, partition: i32, offset: i64, reason: &str) -> LakeE
         partition,
         offset,
         reason: reason.to_string(),
-    }
-}
-
-/// The data files of one commit, opened when there is a row for them.
-struct Output<'a> {
-    shared: &'a Shared,
-    names: FileNames,
-    open: Option<FileWriter>,
-    pulled: Pulled,
-}
-
-impl Output<'_> {
-    /// Writes the rows that are in `columns`, and closes the file if that fills it.
-    fn take(&mut self, columns: &mut Columns) -> Result<(), LakeError> {
-        if columns.rows() == 0 {
-            return Ok(());
-        }
-        let mut writer = match self.open.take() {
-            Some(writer) => writer,
-            None => {
-                let location = self.names.next(Uuid::new_v4());
-                FileWriter::create_for(self.shared.warehouse.stage(&location)?, location)?
-            }
-        };
-        writer.append(&columns.finish().map_err(|e| LakeError::parquet(writer.path(), e))?)?;
-        let is_full = writer.bytes() as u64 >= self.shared.options.file_bytes;
-        self.open = Some(writer);
-        if is_full { self.close() } else { Ok(()) }
-    }
-
-    fn close(&mut self) -> Result<(), LakeError> {
-        if let Some(writer) = self.open.take() {
-            self.pulled.files.push(writer.close()?);
-        }
-        Ok(())
-    }
-
-    fn discard(self) {
-        crate::parquet::discard(&self.shared.warehouse, &self.pulled.files);
     }
 }

@@ -14,12 +14,12 @@ use uuid::Uuid;
 
 use super::metadata::{self, Change};
 use super::{Catalog, CatalogError, LoadedTable, describe};
+use crate::ahead::{Ahead, Work};
 use crate::commit::{CommitPlan, Committed, TableIdentity};
-use crate::flush;
+use crate::flush::{self, Encoded};
 use crate::manifest::NewFile;
 use crate::pointer::Pointer;
 use crate::table::Table;
-use crate::tailer::Pulled;
 
 /// How long a change waits for a flush that is running.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,8 +40,8 @@ impl Catalog {
     ) -> Result<LoadedTable, CatalogError> {
         let shared = &self.shared;
         let table = self.find_topics_table(levels, name)?;
-        let _work = work(&table)?;
-        let base = flush::base(&shared.warehouse, &table).map_err(CatalogError::of_change)?;
+        let mut ahead = work(&table)?;
+        let base = flush::base(shared, &table, &mut ahead).map_err(CatalogError::of_change)?;
         let metadata = base.as_ref().map(|base| base.metadata.as_ref());
         for update in &change.updates {
             check(&table.identity, metadata, update)?;
@@ -51,8 +51,10 @@ impl Catalog {
         let is_fresh = || table.is_fresh(&table.partitions(&shared.store));
         let Some(plan) = plan else { return Ok(describe(&shared.warehouse, &base, is_fresh())) };
         let changed = plan.committed.clone();
-        flush::carry_out(shared, &table, Some(&base), plan, &Pulled::default())
-            .map_err(CatalogError::of_change)?;
+        // What is encoded ahead is numbered for the commit that this one becomes.
+        ahead.discard(shared);
+        let work = Work { shared, table: &table, base: Some(&base) };
+        flush::carry_out(&work, plan, &Encoded::default()).map_err(CatalogError::of_change)?;
         Ok(describe(&shared.warehouse, &changed, is_fresh()))
     }
 }
@@ -66,7 +68,7 @@ pub(super) fn refused(identity: &TableIdentity, reason: &str) -> CatalogError {
 }
 
 /// The lock of the table's flushes.
-fn work(table: &Table) -> Result<MutexGuard<'_, ()>, CatalogError> {
+fn work(table: &Table) -> Result<MutexGuard<'_, Ahead>, CatalogError> {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(guard) = table.try_work() {

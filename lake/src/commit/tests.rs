@@ -22,6 +22,7 @@ fn data_file(rows: u64) -> DataFile {
     DataFile {
         path: PathBuf::from("/w/kafka/orders-x/data/a.parquet"),
         location: "file:///w/kafka/orders-x/data/a.parquet".into(),
+        partition_value: iceberg::spec::Struct::empty(),
         rows,
         bytes: 1000,
         column_bytes: HashMap::from([(columns::KEY, 10)]),
@@ -45,6 +46,7 @@ fn next(base: Option<&Committed>, rows: u64, offsets: &[i64], now_ms: i64) -> Co
     let files = if rows == 0 { vec![] } else { vec![data_file(rows)] };
     plan(CommitInput {
         identity: &identity,
+        partition_by: &[],
         base,
         files: &files,
         reached: reached(offsets),

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::validate::{parse_duration_ms, words};
-use super::{BrokerDefaults, option};
+use super::{BrokerDefaults, PartitionTerm, option, parse_partition_by};
 use crate::cluster::Topic;
 
 /// What holds for a topic, from its own options, the broker's and the defaults.
@@ -37,6 +37,12 @@ pub struct Effective {
     pub read_flush_timeout_ms: i64,
     /// `table.datalake.read-flush.on-timeout`
     pub on_read_flush_timeout: OnFlushTimeout,
+    /// `table.datalake.read-flush.min-interval`, in milliseconds.
+    pub read_flush_min_interval_ms: i64,
+    /// `table.datalake.partition.by`; empty for none.
+    pub lake_partition_by: Vec<PartitionTerm>,
+    /// `table.datalake.on-topic-delete=keep`
+    pub is_table_kept: bool,
 }
 
 /// What a table load gets when the flush it asked for does not end in time.
@@ -76,6 +82,10 @@ pub fn effective(topic: &Topic, defaults: &BrokerDefaults) -> Effective {
             "fail" => OnFlushTimeout::Fail,
             _ => OnFlushTimeout::Stale,
         },
+        read_flush_min_interval_ms: duration("table.datalake.read-flush.min-interval"),
+        lake_partition_by: parse_partition_by(&value("table.datalake.partition.by"))
+            .expect("partition fields are checked on entry"),
+        is_table_kept: value("table.datalake.on-topic-delete") == "keep",
     }
 }
 

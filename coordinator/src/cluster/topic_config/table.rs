@@ -4,7 +4,8 @@
 use super::ConfigKind::{Boolean, Double, Int, List, Long, String};
 use super::Effect::{Honoured, Stored};
 use super::validate::Validator::{
-    Any, AtLeast, Between, Duration, GzipLevel, ListOf, OneOf, Only, Ratio, ThrottledReplicas,
+    Any, AtLeast, Between, Duration, DurationOrZero, GzipLevel, ListOf, OneOf, Only, PartitionBy,
+    Ratio, ThrottledReplicas,
 };
 use super::{Synonym, TopicOption};
 
@@ -160,6 +161,20 @@ options! {
         "The longest time that records wait for a commit to the lake when nobody asks for them. A \
          query through the embedded catalog always commits first. Shorter means more, smaller \
          files.";
+    "table.datalake.on-topic-delete": String = "purge", OneOf(&["purge", "keep"]), Honoured,
+        {"table.datalake.on-topic-delete", default "purge"},
+        "What becomes of the table when the topic is deleted: purge drops it with its files; keep \
+         leaves it to be read as <table>__<first 8 digits of the topic id>.";
+    "table.datalake.partition.by": String = "none", PartitionBy, Honoured,
+        {"table.datalake.partition.by", default "none"},
+        "How the table's files are partitioned: none, or up to four of year, month, day and \
+         hour(__timestamp), bucket[N, column], truncate[W, key], __partition, with commas between. \
+         File statistics prune by partition, offset and time without it; it costs smaller files. A \
+         change holds for files written from then on.";
+    "table.datalake.read-flush.min-interval": String = "0", DurationOrZero, Honoured,
+        {"table.datalake.read-flush.min-interval", default "0"},
+        "A table load that comes sooner after the last flush is answered without one, marked \
+         strom.fresh=false. 0: every load sees every record. Larger: fewer snapshots and files.";
     "table.datalake.read-flush.on-timeout": String = "stale", OneOf(&["stale", "fail"]), Honoured,
         {"table.datalake.read-flush.on-timeout", default "stale"},
         "What a table load gets when its flush does not end in time: stale is the last commit, \

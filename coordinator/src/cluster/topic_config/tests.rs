@@ -53,6 +53,9 @@ fn table_of_options_is_sound() {
             "retention.ms",
             "table.datalake.enabled",
             "table.datalake.freshness",
+            "table.datalake.on-topic-delete",
+            "table.datalake.partition.by",
+            "table.datalake.read-flush.min-interval",
             "table.datalake.read-flush.on-timeout",
             "table.datalake.read-flush.timeout",
         ]
@@ -136,6 +139,9 @@ fn topic(name: &str, configs: &[(&str, &str)]) -> Topic {
     }
 }
 
+const BY_DAY: PartitionTerm =
+    PartitionTerm { column: PartitionColumn::Timestamp, transform: PartitionTransform::Day };
+
 #[test]
 fn effective_values_come_from_topic_broker_and_default_in_that_order() {
     let effective = |configs: &[(&str, &str)], values: &[(&str, &str)]| {
@@ -156,6 +162,9 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
         lake_freshness_ms: 600_000,
         read_flush_timeout_ms: 2_000,
         on_read_flush_timeout: OnFlushTimeout::Stale,
+        read_flush_min_interval_ms: 0,
+        lake_partition_by: Vec::new(),
+        is_table_kept: false,
     };
     assert_eq!(effective(&[], &[]), by_default);
     // (topic, broker, retention.ms)
@@ -180,10 +189,13 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             ("table.datalake.freshness", "1min"),
             ("table.datalake.read-flush.on-timeout", "fail"),
             ("table.datalake.enabled", "TRUE"),
+            ("table.datalake.partition.by", "day(__timestamp)"),
+            ("table.datalake.on-topic-delete", "keep"),
         ],
         &[
             ("message.max.bytes", "2000"),
             ("table.datalake.read-flush.timeout", "30s"),
+            ("table.datalake.read-flush.min-interval", "5s"),
             ("table.datalake.enabled", "false"),
         ],
     );
@@ -196,6 +208,9 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             lake_freshness_ms: 60_000,
             read_flush_timeout_ms: 30_000,
             on_read_flush_timeout: OnFlushTimeout::Fail,
+            read_flush_min_interval_ms: 5_000,
+            lake_partition_by: vec![BY_DAY],
+            is_table_kept: true,
             ..by_default
         }
     );

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ConfigKind;
+use super::partition_by::parse_partition_by;
 
 /// The rule of an option beyond its type.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,10 @@ pub(super) enum Validator {
     ThrottledReplicas,
     /// Milliseconds, or a number with a unit; more than nothing.
     Duration,
+    /// The same, or nothing: `0`.
+    DurationOrZero,
+    /// Partition fields.
+    PartitionBy,
     /// This value only, because the other is not built; the text says why.
     Only(&'static str, &'static str),
 }
@@ -54,6 +59,11 @@ impl Validator {
                                        10min, 1h or 7d"
                     .to_owned()),
             },
+            Validator::DurationOrZero => match parse_duration_ms(value) {
+                Some(ms) if ms >= 0 => Ok(()),
+                Some(_) | None => Err("0, or a time such as 500ms, 30s or 10min".to_owned()),
+            },
+            Validator::PartitionBy => parse_partition_by(value).map(drop),
             Validator::Only(word, _) if word.eq_ignore_ascii_case(value) => Ok(()),
             Validator::Only(word, why) => Err(format!("{word}: {why}")),
         }

@@ -44,6 +44,7 @@ fn table() -> Committed {
             previous_metadata_location: None,
             snapshot_id: Some(2),
             reached: vec![(6, 7).into()],
+            is_kept: false,
         },
         metadata: Arc::new(serde_json::from_value(metadata).unwrap()),
         manifests: Arc::default(),
