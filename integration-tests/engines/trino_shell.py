@@ -1,8 +1,10 @@
-"""SQL on a running Trino: `trino_shell.py PORT CATALOG_URI CATALOG`. Creates the catalog
-CATALOG over the Iceberg REST catalog at CATALOG_URI; names without a catalog are looked up in
-its schema `kafka`. Requests: {"sql": text}.
+"""SQL on a running Trino: `trino_shell.py PORT CATALOG_URI CATALOG STORAGE`. Creates the catalog
+CATALOG over the Iceberg REST catalog at CATALOG_URI, with the file system that the JSON object
+STORAGE configures; names without a catalog are looked up in its schema `kafka`. Requests:
+{"sql": text}.
 """
 
+import json
 import sys
 
 import shell
@@ -31,12 +33,10 @@ def error_text(error):
     return " | caused by: ".join(texts)
 
 
-# `local.location=/` makes file:///absolute/path mean that path.
 properties = {
     "iceberg.catalog.type": "rest",
     "iceberg.rest-catalog.uri": uri,
-    "fs.local.enabled": "true",
-    "local.location": "/",
+    **json.loads(sys.argv[4]),
 }
 listed = ", ".join(f'"{name}" = {quoted(value)}' for name, value in properties.items())
 execute(

@@ -131,6 +131,11 @@ impl Broker {
         self.options.push((name.to_string(), value.to_string()));
     }
 
+    /// The value of an option that it was started with.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }

@@ -16,6 +16,7 @@ pub mod kafka;
 pub mod kcat;
 pub mod raw;
 pub mod record;
+pub mod s3;
 pub mod session;
 pub mod strom;
 pub mod wait;

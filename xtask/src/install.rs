@@ -19,6 +19,7 @@ mod java;
 mod kcat;
 mod node;
 mod python;
+mod s3;
 mod trino;
 
 /// Something the tests need from a registry.
@@ -34,8 +35,8 @@ pub struct Tool {
 /// The real clients, and the control among them.
 pub const CLIENTS: &[Tool] = &[kcat::TOOL, python::TOOL, node::TOOL, go::TOOL, java::TOOL];
 
-/// The query engines.
-pub const ENGINES: &[Tool] = &[engines::TOOL, trino::TOOL, iceberg_java::TOOL];
+/// The query engines, and the S3 server that some of their tests read from.
+pub const ENGINES: &[Tool] = &[engines::TOOL, trino::TOOL, iceberg_java::TOOL, s3::TOOL];
 
 /// What `cargo xtask ci` itself needs.
 pub const CARGO_DENY: Tool = cargo_deny::TOOL;

@@ -116,6 +116,14 @@ const CLIENTS: &[Example] = &[
     ("python", "import asyncio", Run::Python, &["0 k1 one\n", "3 k4 four\n4 k5 five\n"]),
 ];
 
+const S3: &[Example] = &[
+    ("toml", "# strom.toml", Run::BrokerConfig, &["at 127.0.0.1:{port}"]),
+    ("sql", "INSTALL iceberg", Run::DuckDb, &["0 hello\n1 hi\n2 bye\n"]),
+    ("python", "from pyiceberg", Run::Python, &["True\n3\n"]),
+    ("properties", "connector.name", Run::TrinoCatalog, &[]),
+    ("sql", "SELECT __offset", Run::Trino, &["0 hello\n1 hi\n2 bye\n"]),
+];
+
 /// Every page that has examples in a language that can be run.
 const PAGES: &[(&str, &[Example])] = &[
     ("README.md", README),
@@ -125,6 +133,7 @@ const PAGES: &[(&str, &[Example])] = &[
     ("docs/catalog.md", CATALOG),
     ("docs/docker.md", DOCKER),
     ("docs/topics.md", TOPICS),
+    ("docs/s3.md", S3),
 ];
 
 #[test]
@@ -183,6 +192,13 @@ fn the_page_about_the_catalog_works() {
     check("docs/catalog.md", Some(before));
 }
 
+#[test]
+fn the_page_about_buckets_works() {
+    let before = "printf 'alice:hello\\nbob:hi\\nalice:bye\\n' \
+                  | kcat -P -b 127.0.0.1:9092 -t greetings -K :";
+    check_at(Reader::at_a_bucket(), "docs/s3.md", Some(before));
+}
+
 /// The three commands that the broker prints when it is ready.
 #[test]
 fn the_commands_of_the_banner_work() {
@@ -231,12 +247,16 @@ fn the_expressions_for_text_work() {
 
 /// Runs the examples of a page in their order, after `before`, on one fresh broker.
 fn check(page: &str, before: Option<&str>) {
+    check_at(Reader::new(), page, before);
+}
+
+/// The same at the desk of a reader who has prepared something.
+fn check_at(mut reader: Reader, page: &str, before: Option<&str>) {
     let (_, known) = PAGES.iter().find(|(known, _)| *known == page).unwrap();
     let examples = examples_of(page);
     let found: Vec<_> =
         examples.iter().map(|(language, text)| (language, first_line(text))).collect();
     assert_eq!(known.len(), found.len(), "{page} has examples that are not listed: {found:?}");
-    let mut reader = Reader::new();
     if let Some(before) = before {
         reader.shell(&reader.here(before));
     }

@@ -13,6 +13,7 @@ use strom_integration_tests::broker::Broker;
 use strom_integration_tests::guarded::Guarded;
 use strom_integration_tests::installed::{broker_binary, installed, log_folder};
 use strom_integration_tests::kafka::java;
+use strom_integration_tests::s3::S3Server;
 use strom_integration_tests::strom::get;
 use strom_integration_tests::wait::wait_for;
 use tempfile::TempDir;
@@ -41,6 +42,7 @@ pub struct Reader {
     broker: Broker,
     desk: TempDir,
     trino: Option<Engine>,
+    bucket: Option<S3Server>,
 }
 
 impl Reader {
@@ -49,7 +51,27 @@ impl Reader {
         let broker = Broker::start_strom(BROKER_OPTIONS);
         let desk = tempfile::Builder::new().prefix("strom-docs-").tempdir().unwrap();
         write_commands(&desk.path().join("bin"));
-        Reader { broker, desk, trino: None }
+        Reader { broker, desk, trino: None, bucket: None }
+    }
+
+    /// A reader whose broker keeps its tables in a bucket, as docs/s3.md has it.
+    pub fn at_a_bucket() -> Reader {
+        let server = S3Server::start();
+        let mut reader = Reader::new();
+        reader.broker.stop();
+        for (name, value) in [
+            ("lake.warehouse", "s3://lake/warehouse"),
+            ("lake.vended.access-key-id", "reader"),
+            ("lake.vended.secret-access-key", "reader-secret"),
+            ("s3.endpoint", &format!("http://{}", server.address())),
+            ("s3.access-key-id", "broker"),
+            ("s3.secret-access-key", "broker-secret"),
+        ] {
+            reader.broker.set(name, value);
+        }
+        reader.broker.start_again();
+        reader.bucket = Some(server);
+        reader
     }
 
     pub fn broker(&self) -> &Broker {
@@ -59,7 +81,10 @@ impl Reader {
     /// An example with the addresses of this reader's broker instead of the default ones.
     pub fn here(&self, example: &str) -> String {
         let text = example.replace("127.0.0.1:9092", self.broker.bootstrap());
-        let text = text.replace("127.0.0.1:8081", self.broker.http());
+        let mut text = text.replace("127.0.0.1:8081", self.broker.http());
+        if let Some(bucket) = &self.bucket {
+            text = text.replace("127.0.0.1:9000", &bucket.address().to_string());
+        }
         // Nothing else may be asked: somebody's own broker could run there.
         assert!(!text.contains(":9092") && !text.contains(":8081"), "an address is left: {text}");
         text

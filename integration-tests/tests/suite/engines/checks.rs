@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::record::{Found, Record, delicate_records, now_ms};
 use strom_integration_tests::wait::wait_for;
@@ -51,7 +52,11 @@ pub fn assert_equal(engine: &mut Engine, table: &str, consumed: &[Found]) {
 
 /// Several partitions, every codec, nulls and empties, binary data, headers: row by row.
 pub fn contents(kind: Kind) {
-    let broker = broker();
+    contents_on(kind, &broker());
+}
+
+/// [`contents`] on a broker of the caller's.
+pub fn contents_on(kind: Kind, broker: &Broker) {
     create_topic(broker.bootstrap(), "events", 3);
     create_topic(broker.bootstrap(), "delicate", 1);
     for (index, codec) in CODECS.iter().enumerate() {
@@ -59,7 +64,7 @@ pub fn contents(kind: Kind) {
         produce(broker.bootstrap(), "events", &[("compression.type", codec)], &batch);
     }
     produce(broker.bootstrap(), "delicate", &[], &delicate_records());
-    let mut engine = Engine::open(kind, &broker);
+    let mut engine = Engine::open(kind, broker);
     let events = consume(broker.bootstrap(), "events");
     assert_eq!(events.len(), 1000);
     assert_equal(&mut engine, "events", &events);
@@ -153,7 +158,7 @@ pub fn under_load(kind: Kind) {
 }
 
 /// Lets the loader end also when a check fails, so that the failure is seen.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
@@ -206,6 +211,21 @@ pub fn deletion(kind: Kind) {
     create_topic(broker.bootstrap(), "doomed", 1);
     produce(broker.bootstrap(), "doomed", &[], &records(1, 100, 3));
     assert_equal(&mut engine, "doomed", &consume(broker.bootstrap(), "doomed"));
+}
+
+/// `DESCRIBE` and the list of all columns say the same; `types` are the engine's names.
+pub fn description(engine: &mut Engine, table: &str, types: [&str; 6]) {
+    let names = ["key", "value", "__partition", "__offset", "__timestamp", "__headers"];
+    let columns: Rows =
+        names.iter().zip(types).map(|(name, kind)| vec![json!(name), json!(kind)]).collect();
+    let described = engine.sql(&format!("DESCRIBE {table}"));
+    let shown: Rows = described.iter().map(|row| row[..2].to_vec()).collect();
+    assert_eq!(shown, columns);
+    let listed = engine.sql(&format!(
+        "SELECT column_name, data_type FROM information_schema.columns \
+         WHERE table_schema = 'kafka' AND table_name = '{table}' ORDER BY ordinal_position"
+    ));
+    assert_eq!(listed, columns);
 }
 
 /// A refusal tells the user why, with the status that says "not allowed".

@@ -6,57 +6,22 @@ use super::checks::{self, assert_refused, records};
 use super::{Engine, Kind};
 use crate::records::produce;
 
-#[test]
-fn rows_equal_what_a_consumer_reads() {
-    checks::contents(Kind::DuckDb);
-}
-
-#[test]
-fn names_are_mapped() {
-    checks::names(Kind::DuckDb);
-}
-
-#[test]
-fn acknowledged_records_are_seen_at_once() {
-    checks::freshness(Kind::DuckDb);
-}
-
-#[test]
-fn queries_under_load_see_what_was_acknowledged() {
-    checks::under_load(Kind::DuckDb);
-}
-
-#[test]
-fn restarts_change_nothing() {
-    checks::restart(Kind::DuckDb);
-}
-
-#[test]
-fn a_deleted_topic_drops_its_table() {
-    checks::deletion(Kind::DuckDb);
-}
+super::checks_of!(Kind::DuckDb);
 
 #[test]
 fn tables_describe_themselves() {
     let broker = checks::broker();
     produce(broker.bootstrap(), "described", &[], &records(1, 0, 10));
     let mut engine = Engine::open(Kind::DuckDb, &broker);
-    let columns = [
-        ["key", "BLOB"],
-        ["value", "BLOB"],
-        ["__partition", "INTEGER"],
-        ["__offset", "BIGINT"],
-        ["__timestamp", "TIMESTAMP WITH TIME ZONE"],
-        ["__headers", "STRUCT(\"key\" VARCHAR, \"value\" BLOB)[]"],
+    let types = [
+        "BLOB",
+        "BLOB",
+        "INTEGER",
+        "BIGINT",
+        "TIMESTAMP WITH TIME ZONE",
+        "STRUCT(\"key\" VARCHAR, \"value\" BLOB)[]",
     ];
-    let described = engine.sql("DESCRIBE described");
-    let shown: Vec<_> = described.iter().map(|row| [row[0].clone(), row[1].clone()]).collect();
-    assert_eq!(shown, columns.map(|column| column.map(|text| json!(text))));
-    let listed = engine.sql(
-        "SELECT column_name, data_type FROM information_schema.columns \
-         WHERE table_schema = 'kafka' AND table_name = 'described' ORDER BY ordinal_position",
-    );
-    assert_eq!(listed, columns.map(|column| column.map(|text| json!(text)).to_vec()));
+    checks::description(&mut engine, "described", types);
 }
 
 #[test]

@@ -16,9 +16,46 @@ use strom_integration_tests::broker::Broker;
 use strom_integration_tests::installed::{installed, log_folder};
 use strom_integration_tests::record::Found;
 
+/// The tests that every engine has, in the module of that engine.
+macro_rules! checks_of {
+    ($kind:expr) => {
+        #[test]
+        fn rows_equal_what_a_consumer_reads() {
+            super::checks::contents($kind);
+        }
+
+        #[test]
+        fn names_are_mapped() {
+            super::checks::names($kind);
+        }
+
+        #[test]
+        fn acknowledged_records_are_seen_at_once() {
+            super::checks::freshness($kind);
+        }
+
+        #[test]
+        fn queries_under_load_see_what_was_acknowledged() {
+            super::checks::under_load($kind);
+        }
+
+        #[test]
+        fn restarts_change_nothing() {
+            super::checks::restart($kind);
+        }
+
+        #[test]
+        fn a_deleted_topic_drops_its_table() {
+            super::checks::deletion($kind);
+        }
+    };
+}
+use checks_of;
+
 pub mod checks;
 mod duckdb;
 mod pyiceberg;
+mod s3;
 mod trino;
 
 /// Fresh means fresh: a load that cannot flush in time fails instead of answering stale.
@@ -67,7 +104,8 @@ impl Engine {
         let (program, arguments) = match kind {
             Kind::Trino => {
                 let catalog = format!("strom{}", CATALOGS.fetch_add(1, Ordering::Relaxed));
-                ("trino_shell.py", vec![trino_port().to_string(), uri, catalog])
+                let storage = trino_storage(broker).to_string();
+                ("trino_shell.py", vec![trino_port().to_string(), uri, catalog, storage])
             }
             Kind::DuckDb => ("duckdb_shell.py", vec![uri]),
             Kind::Pyiceberg => ("pyiceberg_shell.py", vec![uri]),
@@ -213,6 +251,22 @@ pub fn expected_totals(records: &[Found]) -> Totals {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The properties by which Trino's catalog reaches the files of a broker's tables.
+fn trino_storage(broker: &Broker) -> Value {
+    match broker.option("s3.endpoint") {
+        // `local.location=/` makes file:///absolute/path mean that path.
+        None => json!({ "fs.local.enabled": "true", "local.location": "/" }),
+        Some(endpoint) => json!({
+            "fs.s3.enabled": "true",
+            "s3.endpoint": endpoint,
+            "s3.region": "us-east-1",
+            "s3.path-style-access": "true",
+            "s3.aws-access-key": "reader",
+            "s3.aws-secret-key": "reader-secret",
+        }),
+    }
 }
 
 fn python(program: &str) -> Command {

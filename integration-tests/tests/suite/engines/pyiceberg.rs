@@ -6,35 +6,7 @@ use super::checks::{self, assert_refused, records};
 use super::{Engine, Kind};
 use crate::records::produce;
 
-#[test]
-fn rows_equal_what_a_consumer_reads() {
-    checks::contents(Kind::Pyiceberg);
-}
-
-#[test]
-fn names_are_mapped() {
-    checks::names(Kind::Pyiceberg);
-}
-
-#[test]
-fn acknowledged_records_are_seen_at_once() {
-    checks::freshness(Kind::Pyiceberg);
-}
-
-#[test]
-fn queries_under_load_see_what_was_acknowledged() {
-    checks::under_load(Kind::Pyiceberg);
-}
-
-#[test]
-fn restarts_change_nothing() {
-    checks::restart(Kind::Pyiceberg);
-}
-
-#[test]
-fn a_deleted_topic_drops_its_table() {
-    checks::deletion(Kind::Pyiceberg);
-}
+super::checks_of!(Kind::Pyiceberg);
 
 #[test]
 fn tables_describe_themselves() {

@@ -7,57 +7,22 @@ use super::checks::{self, assert_refused, records};
 use super::{Engine, Kind};
 use crate::records::produce;
 
-#[test]
-fn rows_equal_what_a_consumer_reads() {
-    checks::contents(Kind::Trino);
-}
-
-#[test]
-fn names_are_mapped() {
-    checks::names(Kind::Trino);
-}
-
-#[test]
-fn acknowledged_records_are_seen_at_once() {
-    checks::freshness(Kind::Trino);
-}
-
-#[test]
-fn queries_under_load_see_what_was_acknowledged() {
-    checks::under_load(Kind::Trino);
-}
-
-#[test]
-fn restarts_change_nothing() {
-    checks::restart(Kind::Trino);
-}
-
-#[test]
-fn a_deleted_topic_drops_its_table() {
-    checks::deletion(Kind::Trino);
-}
+super::checks_of!(Kind::Trino);
 
 #[test]
 fn tables_describe_themselves() {
     let broker = checks::broker();
     produce(broker.bootstrap(), "described", &[], &records(1, 0, 10));
     let mut engine = Engine::open(Kind::Trino, &broker);
-    let columns = [
-        ["key", "varbinary"],
-        ["value", "varbinary"],
-        ["__partition", "integer"],
-        ["__offset", "bigint"],
-        ["__timestamp", "timestamp(6) with time zone"],
-        ["__headers", "array(row(\"key\" varchar, \"value\" varbinary))"],
+    let types = [
+        "varbinary",
+        "varbinary",
+        "integer",
+        "bigint",
+        "timestamp(6) with time zone",
+        "array(row(\"key\" varchar, \"value\" varbinary))",
     ];
-    let described = engine.sql("DESCRIBE described");
-    let shown: Vec<_> = described.iter().map(|row| [row[0].clone(), row[1].clone()]).collect();
-    assert_eq!(shown, columns.map(|column| column.map(|text| json!(text))));
-    let listed = engine.sql(
-        "SELECT column_name, data_type FROM information_schema.columns \
-         WHERE table_schema = 'kafka' AND table_name = 'described' ORDER BY ordinal_position",
-    );
-    assert_eq!(listed, columns.map(|column| column.map(|text| json!(text)).to_vec()));
+    checks::description(&mut engine, "described", types);
     assert_eq!(engine.sql("SHOW SCHEMAS LIKE 'kafka'"), [[json!("kafka")]]);
 }
 
@@ -127,6 +92,50 @@ fn predicates_on_system_columns_prune_correctly() {
     count("value IS NULL", 0);
     count("from_utf8(value) LIKE 'value 1999 %'", 1);
     count("cardinality(__headers) = 2", 500);
+
+    // The plan says how many rows were read: of five files only the newest can have these.
+    let mut plan = |predicate: &str| -> String {
+        let sql = format!("EXPLAIN ANALYZE SELECT * FROM pruned WHERE {predicate}");
+        engine.sql(&sql).iter().map(|row| row[0].as_str().unwrap()).collect()
+    };
+    let (all, newest) = (plan("__offset >= 0"), plan("__offset >= 490"));
+    assert!(all.contains("Input: 2000 rows"), "{all}");
+    assert!(newest.contains("Input: 400 rows"), "{newest}");
+}
+
+/// As of a moment: DuckDB's and Trino's transactions, and questions about the past, rest on it.
+#[test]
+fn tables_can_be_read_as_of_a_moment() {
+    let broker = checks::broker();
+    produce(broker.bootstrap(), "moments", &[], &records(1, 0, 10));
+    let mut engine = Engine::open(Kind::Trino, &broker);
+    assert_eq!(engine.totals("moments").count, 10);
+    let between = engine.sql("SELECT to_iso8601(current_timestamp)");
+    let between = between[0][0].as_str().unwrap().to_string();
+    // The next snapshot bears a moment up to which this one is complete: two flushes apart.
+    produce(broker.bootstrap(), "moments", &[], &records(1, 10, 5));
+    assert_eq!(engine.totals("moments").count, 15);
+    produce(broker.bootstrap(), "moments", &[], &records(1, 15, 5));
+    assert_eq!(engine.totals("moments").count, 20);
+    let sql = format!(
+        "SELECT count(*) FROM moments FOR TIMESTAMP AS OF from_iso8601_timestamp('{between}')"
+    );
+    let then = engine.sql(&sql)[0][0].as_i64().unwrap();
+    assert!((10..20).contains(&then), "everything acknowledged before {between}, not all: {then}");
+}
+
+#[test]
+fn topics_are_joined() {
+    let broker = checks::broker();
+    for topic in ["left-side", "right-side"] {
+        produce(broker.bootstrap(), topic, &[], &records(1, 0, 200));
+    }
+    let mut engine = Engine::open(Kind::Trino, &broker);
+    let joined = engine.sql(
+        "SELECT count(*), count_if(l.value = r.value) FROM \"left-side\" l \
+         JOIN \"right-side\" r ON l.__partition = r.__partition AND l.__offset = r.__offset",
+    );
+    assert_eq!(joined, [[json!(200), json!(200)]]);
 }
 
 #[test]
