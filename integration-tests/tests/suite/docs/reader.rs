@@ -83,7 +83,7 @@ impl Reader {
         let text = example.replace("127.0.0.1:9092", self.broker.bootstrap());
         let mut text = text.replace("127.0.0.1:8081", self.broker.http());
         if let Some(bucket) = &self.bucket {
-            text = text.replace("127.0.0.1:9000", &bucket.address().to_string());
+            text = text.replace("127.0.0.1:3900", &bucket.address().to_string());
         }
         // Nothing else may be asked: somebody's own broker could run there.
         assert!(!text.contains(":9092") && !text.contains(":8081"), "an address is left: {text}");
