@@ -236,11 +236,11 @@ fn connections_beyond_the_limit_are_refused_and_places_come_back() {
     for _ in 0..5 {
         let mut extra = Wire::open(broker.bootstrap());
         assert!(!serves(&mut extra), "an eleventh connection was served");
-        let lines = wait_for("a log line about the limit", Duration::from_secs(10), || {
-            Some(lines_about(&broker, &extra)).filter(|lines| !lines.is_empty())
-        });
-        assert!(lines[0].contains("max.connections"), "{lines:?}");
     }
+    // One line a second says so, however many are refused.
+    wait_for("a log line about the limit", Duration::from_secs(10), || {
+        broker.log().contains("max.connections reached").then_some(())
+    });
     for wire in &mut held {
         wire.assert_serves("refused connections");
     }

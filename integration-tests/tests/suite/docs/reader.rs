@@ -42,6 +42,8 @@ pub struct Reader {
     broker: Broker,
     desk: TempDir,
     trino: Option<Engine>,
+    /// The name of Trino's catalog.
+    catalog: String,
     bucket: Option<S3Server>,
 }
 
@@ -51,7 +53,7 @@ impl Reader {
         let broker = Broker::start_strom(BROKER_OPTIONS);
         let desk = tempfile::Builder::new().prefix("strom-docs-").tempdir().unwrap();
         write_commands(&desk.path().join("bin"));
-        Reader { broker, desk, trino: None, bucket: None }
+        Reader { broker, desk, trino: None, catalog: String::new(), bucket: None }
     }
 
     /// A reader whose broker keeps its tables in a bucket, as docs/s3.md has it.
@@ -112,7 +114,8 @@ impl Reader {
         self.finish(&["duckdb", "-c", sql])
     }
 
-    /// Creates Trino's catalog `ice` as a properties file defines it. One per run of the suite.
+    /// Creates Trino's catalog `ice` as a properties file defines it, under a name of this reader's own:
+    /// the pages share one Trino.
     pub fn trino_catalog(&mut self, properties: &str) -> String {
         let mut properties: Vec<(&str, &str)> =
             properties.lines().map(|line| line.split_once('=').expect("name=value")).collect();
@@ -122,7 +125,9 @@ impl Reader {
             properties.iter().map(|(name, value)| format!("\"{name}\" = '{value}'")).collect();
         let properties = properties.join(", ");
         let mut trino = Engine::open(Kind::Trino, &self.broker);
-        trino.sql(&format!("CREATE CATALOG ice USING {connector} WITH ({properties})"));
+        self.catalog = strom_integration_tests::broker::unique("ice").replace('-', "_");
+        let name = &self.catalog;
+        trino.sql(&format!("CREATE CATALOG {name} USING {connector} WITH ({properties})"));
         self.trino = Some(trino);
         String::new()
     }
@@ -130,6 +135,7 @@ impl Reader {
     /// Runs statements in the catalog `ice`; the rows, a line each.
     pub fn trino(&mut self, sql: &str) -> String {
         let trino = self.trino.as_mut().expect("the page has defined the catalog");
+        let sql = &sql.replace(" ice.", &format!(" {}.", self.catalog));
         let statements = sql.split(';').map(str::trim).filter(|statement| !statement.is_empty());
         let cell = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_string);
         let mut shown = String::new();
