@@ -212,18 +212,20 @@ async fn large_and_broken_bodies_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_finds_no_turn_is_told_to_come_back() {
     let served = serve_table().await;
-    let mut waiting = Vec::new();
     let head = format!("POST /iceberg{T} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n");
-    for _ in 0..crate::http::catalog::write::CHANGES_MAX {
+    let take_a_turn = || {
         let mut stream = TcpStream::connect(served.address).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
-        waiting.push(stream);
-    }
+        stream
+    };
+    let mut waiting: Vec<_> =
+        (0..crate::http::catalog::write::CHANGES_MAX).map(|_| take_a_turn()).collect();
     let nothing = json!({"requirements": [], "updates": []});
-    // Until the last of them has its turn.
+    // Until all turns are taken: one of them may have been refused because of this very request.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
     let mut answer = served.send("POST", T, &nothing).await;
     while answer.status != 429 && std::time::Instant::now() < deadline {
+        waiting.push(take_a_turn());
         answer = served.send("POST", T, &nothing).await;
     }
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
