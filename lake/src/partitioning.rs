@@ -1,6 +1,6 @@
 //! How a table is partitioned: by nothing, or by values computed from its columns.
 //!
-//! A topic's option names columns and transforms; [`Partitioner`] computes the values of rows with
+//! A topic's option names columns and transforms; `Partitioner` computes the values of rows with
 //! Iceberg's own functions and splits batches by them. Changing the option adds a partition spec
 //! to the table: files that were written under another one stay as they are.
 
