@@ -12,7 +12,7 @@ use crate::journal::file::JournalFile;
 use crate::journal::{Place, Shared as Journal};
 use crate::keys;
 use crate::metadata::Change;
-use crate::partition::{Context, Partition};
+use crate::partition::{Context, JournalNeed, Partition};
 use crate::topics::Topics;
 
 /// What a run of retention did.
@@ -68,14 +68,17 @@ fn free(
     let Some((_active, closed)) = files.split_last() else { return Ok(Vec::new()) };
     let mut over = bytes_over(journal, &files);
     let partitions = topics.all();
+    // Before the producers are looked at: what left the log until now is in their snapshots then.
+    let is_dead: Vec<bool> =
+        closed.iter().map(|file| dead_too && is_dead(file, &partitions)).collect();
     if over > 0 || dead_too {
         keep_producers(context, &partitions)?;
     }
     let Some(needed) = needed_from(&partitions, synced) else { return Ok(Vec::new()) };
     let mut freed = Vec::new();
-    for file in closed {
+    for (file, is_dead) in closed.iter().zip(is_dead) {
         let is_over = over > 0 && file.end_lsn() <= needed.lsn;
-        if is_over || dead_too && is_dead(file, &partitions) {
+        if is_over || is_dead {
             over -= file.header.capacity as i64;
             freed.push(Arc::clone(file));
         }
@@ -110,10 +113,14 @@ fn is_dead(file: &JournalFile, partitions: &[Arc<Partition>]) -> bool {
 /// The place before which the journal holds nothing that is only there; `None` while batches that have left
 /// the log may still be all that tells of their producers.
 fn needed_from(partitions: &[Arc<Partition>], synced: Place) -> Option<Place> {
-    if partitions.iter().any(|partition| partition.lacks_producer_snapshot()) {
-        return None;
+    let mut first: Option<u64> = None;
+    for partition in partitions {
+        match partition.journal_need() {
+            JournalNeed::Producers => return None,
+            JournalNeed::From(lsn) => first = Some(first.map_or(lsn, |first| first.min(lsn))),
+            JournalNeed::Nothing => {}
+        }
     }
-    let first = partitions.iter().filter_map(|partition| partition.unflushed().first_lsn).min();
     Some(match first {
         Some(lsn) if lsn < synced.lsn => Place { lsn, sequence: 0, generation: 0 },
         Some(_) | None => synced,

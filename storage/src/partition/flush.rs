@@ -29,6 +29,16 @@ pub(crate) struct Unflushed {
     pub(crate) indexed_batches: u64,
 }
 
+/// What the journal must keep for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JournalNeed {
+    Nothing,
+    /// Batches from this LSN on are only there.
+    From(u64),
+    /// Batches that have left the log may still be all that tells of their producers.
+    Producers,
+}
+
 impl Partition {
     pub(crate) fn unflushed(&self) -> Unflushed {
         let state = self.state();
@@ -38,6 +48,22 @@ impl Partition {
             first_lsn: state.index.from(state.flush_start()).next().map(|entry| entry.lsn),
             indexed_batches: state.index.len() as u64,
         }
+    }
+
+    /// What the journal must keep for this partition. Looked at in one moment: a log start that advances later
+    /// takes nothing away from what was needed then.
+    pub(crate) fn journal_need(&self) -> JournalNeed {
+        let state = self.state();
+        if state.lacks_producer_snapshot() {
+            return JournalNeed::Producers;
+        }
+        let unflushed = state.index.from(state.flush_start()).next();
+        unflushed.map_or(JournalNeed::Nothing, |entry| JournalNeed::From(entry.lsn))
+    }
+
+    /// Whether batches that have left the log may still be all that tells of their producers.
+    pub(crate) fn lacks_producer_snapshot(&self) -> bool {
+        self.state().lacks_producer_snapshot()
     }
 
     /// The offset of the first batch that is only in the journal, or would be the next one.
@@ -141,6 +167,10 @@ impl Partition {
 }
 
 impl State {
+    fn lacks_producer_snapshot(&self) -> bool {
+        !self.producers.is_empty() && self.snapshot_offset < self.log_start
+    }
+
     pub(super) fn flush_start(&self) -> i64 {
         let start = self.flushed.max(self.log_start);
         self.lost.iter().fold(start, |start, lost| {

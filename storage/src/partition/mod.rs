@@ -47,7 +47,7 @@ pub use settings::PartitionSettings;
 pub use watch::Subscription;
 
 pub(crate) use epochs::Epochs;
-pub(crate) use flush::Unflushed;
+pub(crate) use flush::{JournalNeed, Unflushed};
 pub(crate) use index::{Index, IndexEntry};
 pub(crate) use producers::Producers;
 pub(crate) use tail::TailBudget;
@@ -218,7 +218,6 @@ impl Partition {
         state.log_start = to;
         state.index.drop_below(to);
         state.epochs.drop_below(to);
-        state.lost.retain(|lost| lost.to > to);
         state.assert_order();
         state.subscribers.notify();
         let mut changes =
@@ -307,13 +306,6 @@ impl Partition {
             start = Some(entry.next_offset());
         }
         start
-    }
-
-    /// Whether batches that have left the log may still be all that tells of their producers: then no journal
-    /// file may go.
-    pub(crate) fn lacks_producer_snapshot(&self) -> bool {
-        let state = self.state();
-        !state.producers.is_empty() && state.snapshot_offset < state.log_start
     }
 
     /// Whether a file of the journal holds batches of this partition that can be read.
