@@ -182,7 +182,11 @@ fn data_folder() -> tempfile::Builder<'static, 'static> {
 pub fn shared() -> &'static Broker {
     static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
     let start = || {
-        let broker = std::panic::catch_unwind(|| Broker::start(COMMON_OPTIONS)).ok()?;
+        let mut options = COMMON_OPTIONS.to_vec();
+        if Against::chosen() == Against::Strom {
+            options.extend(SMALL_JOURNAL);
+        }
+        let broker = std::panic::catch_unwind(|| Broker::start(&options)).ok()?;
         let log = broker.log.clone();
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -197,6 +201,10 @@ pub fn shared() -> &'static Broker {
 
 /// Options of the shared broker: first joins need not wait the default three seconds for company.
 pub const COMMON_OPTIONS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "500")];
+
+/// Strom's smallest journal: what is older than some ten mebibytes of later records is in segments.
+pub const SMALL_JOURNAL: &[(&str, &str)] =
+    &[("journal.retention.bytes", "64MiB"), ("journal.file.bytes", "8MiB")];
 
 /// A name that no other test of this or an earlier run uses.
 pub fn unique(name: &str) -> String {

@@ -42,7 +42,7 @@ impl Client {
     /// Starts it in a process of its own.
     pub fn start(self, bootstrap: &str) -> Session {
         let mut command = match self {
-            Client::Kcat => return Session::new(self, Box::new(Kcat::new(bootstrap))),
+            Client::Kcat => return Session::new(self, bootstrap, Box::new(Kcat::new(bootstrap))),
             Client::Java => {
                 let mut command = java();
                 // Short lives: the second compiler would cost more than it gains.
@@ -64,7 +64,7 @@ impl Client {
             }
         };
         command.arg(bootstrap);
-        Session::new(self, Box::new(Process::start(self.name(), command)))
+        Session::new(self, bootstrap, Box::new(Process::start(self.name(), command)))
     }
 
     /// The one running client of this kind on the shared broker.

@@ -20,3 +20,4 @@ pub mod s3;
 pub mod session;
 pub mod strom;
 pub mod wait;
+pub mod written;

@@ -8,8 +8,10 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    FetchRequest, MetadataRequest, RequestHeader, ResponseHeader, TopicName,
+    FetchRequest, ListOffsetsRequest, MetadataRequest, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion, Request, StrBytes};
 
@@ -71,8 +73,15 @@ pub struct StoredBatch {
 
 /// The answer to a Fetch of a partition from its beginning, at most 8 MiB, below v13.
 pub fn fetch(address: &str, version: i16, topic: &str, partition: i32) -> PartitionData {
-    let part =
-        FetchPartition::default().with_partition(partition).with_partition_max_bytes(8 << 20);
+    fetch_from(address, version, (topic, partition), 0)
+}
+
+fn fetch_from(address: &str, version: i16, place: (&str, i32), offset: i64) -> PartitionData {
+    let (topic, partition) = place;
+    let part = FetchPartition::default()
+        .with_partition(partition)
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(8 << 20);
     let topic = FetchTopic::default()
         .with_topic(TopicName(StrBytes::from_string(topic.to_string())))
         .with_partitions(vec![part]);
@@ -105,6 +114,61 @@ pub fn stored_batches(address: &str, topic: &str, partition: i32) -> Vec<StoredB
         records.advance(length.min(records.len()));
     }
     batches
+}
+
+/// Where the log of a topic's partition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub start: i64,
+    /// The high watermark.
+    pub end: i64,
+    /// Where the batch begins that has `start` in it; `end` when there is none.
+    pub first_batch: i64,
+}
+
+/// The logs of all partitions of a topic that exists.
+pub fn logs(address: &str, topic: &str) -> Vec<Log> {
+    let mut connection = Connection::open(address).unwrap();
+    let name = TopicName(StrBytes::from_string(topic.to_string()));
+    let asked = MetadataRequestTopic::default().with_name(Some(name.clone()));
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![asked]))
+        .with_allow_auto_topic_creation(false);
+    let metadata = connection.call(4, &request).unwrap();
+    let found = &metadata.topics[0];
+    assert_eq!(found.error_code, 0, "{topic}: {found:?}");
+    let mut partitions: Vec<i32> = found.partitions.iter().map(|p| p.partition_index).collect();
+    partitions.sort_unstable();
+    let [starts, ends] = [EARLIEST, LATEST].map(|when| {
+        let ask =
+            |p: &i32| ListOffsetsPartition::default().with_partition_index(*p).with_timestamp(when);
+        let listed = ListOffsetsTopic::default()
+            .with_name(name.clone())
+            .with_partitions(partitions.iter().map(ask).collect());
+        let request =
+            ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![listed]);
+        let mut answered = connection.call(1, &request).unwrap().topics.remove(0).partitions;
+        assert!(answered.iter().all(|partition| partition.error_code == 0), "{answered:?}");
+        answered.sort_unstable_by_key(|partition| partition.partition_index);
+        answered.into_iter().map(|partition| partition.offset).collect::<Vec<i64>>()
+    });
+    let log = |((partition, start), end): ((i32, i64), i64)| {
+        let first_batch = if start == end { end } else { base(address, (topic, partition), start) };
+        Log { start, end, first_batch }
+    };
+    partitions.into_iter().zip(starts).zip(ends).map(log).collect()
+}
+
+const EARLIEST: i64 = -2;
+const LATEST: i64 = -1;
+
+/// Where the batch begins that has this offset.
+fn base(address: &str, place: (&str, i32), offset: i64) -> i64 {
+    let found = fetch_from(address, 11, place, offset);
+    assert_eq!(found.error_code, 0, "{place:?} from {offset}");
+    let records = found.records.unwrap_or_default();
+    assert!(records.len() >= HEADER_BYTES, "{place:?} has no batch at {offset}");
+    (&records[..8]).get_i64()
 }
 
 /// Of a record batch, format 2.

@@ -153,6 +153,16 @@ pub fn delicate_records() -> Vec<Record> {
     (0_i64..).zip(records).map(|(index, record)| record.on(0).at(start + index * 1000)).collect()
 }
 
+/// Bytes that no codec makes small; the same for the same number.
+pub fn noise(number: usize, bytes: usize) -> Vec<u8> {
+    let mut state = number as u64 + 1;
+    let byte = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..bytes).map(byte).collect()
+}
+
 /// Numbered records, without keys: `<prefix>0`, `<prefix>1`, …
 pub fn numbered(prefix: &str, count: usize) -> Vec<Record> {
     (0..count).map(|index| Record::text(&format!("{prefix}{index}"))).collect()

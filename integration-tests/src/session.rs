@@ -14,6 +14,7 @@ use crate::guarded::tail_of;
 use crate::installed::log_folder;
 use crate::record::{Found, Record};
 use crate::wait::wait_for;
+use crate::written;
 
 /// A client's refusal, by Kafka's name for the error where it has one.
 #[derive(Clone, Debug)]
@@ -153,23 +154,32 @@ pub struct MemberState {
 /// A running client and its broker's address.
 pub struct Session {
     pub client: Client,
+    bootstrap: String,
     driver: Box<dyn Driver>,
     next_handle: u64,
 }
 
 impl Session {
-    pub fn new(client: Client, driver: Box<dyn Driver>) -> Session {
-        Session { client, driver, next_handle: 0 }
+    pub fn new(client: Client, bootstrap: &str, driver: Box<dyn Driver>) -> Session {
+        Session { client, bootstrap: bootstrap.to_string(), driver, next_handle: 0 }
     }
 
     pub fn call(&mut self, op: &str, arguments: Value) -> Answer {
-        self.driver.call(op, arguments)
+        let topic = arguments["topic"].as_str().unwrap_or_default().to_string();
+        if op == "produce" {
+            written::note(&self.bootstrap, &topic);
+        }
+        let answer = self.driver.call(op, arguments);
+        if op == "delete_topic" && answer.is_ok() {
+            written::forget(&self.bootstrap, &topic);
+        }
+        answer
     }
 
     /// A call that must succeed.
     pub fn must(&mut self, op: &str, arguments: Value) -> Value {
         let shown = format!("{arguments:.300}");
-        self.driver.call(op, arguments).unwrap_or_else(|refused| {
+        self.call(op, arguments).unwrap_or_else(|refused| {
             panic!("{:?} {op} {shown}: {refused:?}\n{}", self.client, self.driver.log())
         })
     }

@@ -18,6 +18,8 @@ pub struct VerifyReport {
     pub batches: u64,
     /// Their records.
     pub records: u64,
+    /// Those of the records that were read from segments; the others are in the journal only.
+    pub segment_records: u64,
     /// Their bytes, as consumers get them.
     pub bytes: u64,
     /// What is not as it was produced.

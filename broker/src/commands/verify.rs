@@ -118,9 +118,10 @@ fn progress(totals: &Totals) {
 }
 
 fn report(topic: &str, totals: &Totals, mismatches: &[Mismatch]) -> Result<String, Failure> {
-    let Totals { batches, records, bytes, mismatches: count } = totals;
+    let Totals { batches, records, segment_records, bytes, mismatches: count } = totals;
     let summary = format!(
-        "{topic}: {records} records in {batches} batches ({bytes} bytes) verified, {count} mismatches\n"
+        "{topic}: {records} records in {batches} batches ({bytes} bytes; {segment_records} records in \
+         segments) verified, {count} mismatches\n"
     );
     if *count == 0 {
         return Ok(summary);

@@ -51,6 +51,8 @@ pub struct Totals {
     pub batches: u64,
     /// Records in them.
     pub records: u64,
+    /// Those of the records that were read from segments; the others are in the journal only.
+    pub segment_records: u64,
     /// Bytes of the batches as consumers get them.
     pub bytes: u64,
     /// Mismatches, listed or not.
@@ -147,10 +149,11 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
 
 impl Totals {
     fn of(report: &VerifyReport) -> Totals {
-        let VerifyReport { batches, records, bytes, mismatches } = report;
+        let VerifyReport { batches, records, segment_records, bytes, mismatches } = report;
         Totals {
             batches: *batches,
             records: *records,
+            segment_records: *segment_records,
             bytes: *bytes,
             mismatches: mismatches.len() as u64,
         }

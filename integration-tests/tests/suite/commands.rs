@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use strom_integration_tests::broker::{Broker, unique};
+use strom_integration_tests::broker::{Broker, SMALL_JOURNAL, unique};
 use strom_integration_tests::installed::broker_binary;
-use strom_integration_tests::record::Record;
+use strom_integration_tests::record::{Record, noise};
 use strom_integration_tests::wait::wait_for;
 
 use crate::records::{create_topic, produce};
 
 /// Runs `strom` with arguments; returns its exit code, standard output and standard error.
-fn strom(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn strom(arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(broker_binary());
     let output = command.args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -89,24 +89,14 @@ fn what_cannot_be_done_is_said_with_its_remedy() {
 const FLUSHED_RECORDS: usize = 4_500;
 const VALUE_BYTES: usize = 16 * 1024;
 
-/// Numbered values that no codec makes small.
 fn values(count: usize) -> Vec<Record> {
-    let value = |number: usize| {
-        let mut state = number as u64 + 1;
-        let byte = |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        };
-        let value: Vec<u8> = (0..VALUE_BYTES).map(byte).collect();
-        Record::new(None, Some(&value)).on(0)
-    };
-    (0..count).map(value).collect()
+    let record = |number| Record::new(None, Some(&noise(number, VALUE_BYTES))).on(0);
+    (0..count).map(record).collect()
 }
 
 #[test]
 fn a_topic_is_verified_and_a_flipped_byte_of_a_segment_is_named() {
-    let options = [("journal.retention.bytes", "64MiB"), ("journal.file.bytes", "8MiB")];
-    let mut broker = Broker::start_strom(&options);
+    let mut broker = Broker::start_strom(SMALL_JOURNAL);
     let topic = unique("commands-verify");
     create_topic(broker.bootstrap(), &topic, 1);
     produce(broker.bootstrap(), &topic, &[], &values(FLUSHED_RECORDS));

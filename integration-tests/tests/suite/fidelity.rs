@@ -33,9 +33,9 @@ pub(crate) mod what_every_client_wrote_is_read_back_unchanged {
 const NULL_HEADERS: i32 = CODECS.len() as i32;
 
 /// What a client wrote: for each partition the records as they should be read.
-struct Written {
-    topic: String,
-    partitions: BTreeMap<i32, Vec<Record>>,
+pub(crate) struct Written {
+    pub(crate) topic: String,
+    pub(crate) partitions: BTreeMap<i32, Vec<Record>>,
 }
 
 fn writes(client: Client) {
@@ -44,7 +44,7 @@ fn writes(client: Client) {
 }
 
 /// What a client wrote, which it does when it is first asked for.
-fn written(client: Client) -> &'static Written {
+pub(crate) fn written(client: Client) -> &'static Written {
     static WRITTEN: [OnceLock<Written>; Client::ALL.len()] =
         [const { OnceLock::new() }; Client::ALL.len()];
     WRITTEN[client as usize].get_or_init(|| write(client))

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use strom_integration_tests::broker::Broker;
+use strom_integration_tests::record::noise;
 use strom_integration_tests::wait::wait_for;
 
 use crate::records::{consume, create_topic};
@@ -88,14 +89,9 @@ impl Ledger {
 
 /// A number and bytes that no codec makes small.
 fn value(number: usize) -> Vec<u8> {
-    let mut state = number as u64 + 1;
-    let noise = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()[0]
-    });
-    format!("{number:08}").into_bytes().into_iter().chain(noise).take(RECORD_BYTES).collect()
+    let mut value = format!("{number:08}").into_bytes();
+    value.extend(noise(number, RECORD_BYTES - value.len()));
+    value
 }
 
 fn number_of(found: &Option<Vec<u8>>) -> usize {

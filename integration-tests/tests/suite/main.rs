@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 /// One test per client, named after it: `with_clients!(check; kcat java)` calls
-/// `check(Client::Kcat)` in the test `kcat`. The page about clients is written from these lists.
+/// `check(Client::Kcat)` in the test `kcat`, and verifies the topics that were written in it. The page
+/// about clients is written from these lists.
 macro_rules! with_clients {
     ($check:path; $($name:ident)+) => {
         #[allow(dead_code, reason = "the page about clients shows most of these lists")]
@@ -11,7 +12,8 @@ macro_rules! with_clients {
 
         $(#[test]
         fn $name() {
-            $check(strom_integration_tests::client::Client::by_name(stringify!($name)));
+            let client = strom_integration_tests::client::Client::by_name(stringify!($name));
+            crate::verified::afterwards(|| $check(client));
         })+
     };
 }
@@ -43,4 +45,5 @@ mod semantics;
 mod static_members;
 mod tidy;
 mod tools;
+mod verified;
 mod wire;

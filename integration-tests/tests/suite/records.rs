@@ -13,7 +13,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use strom_integration_tests::record::{Found, Record};
+use strom_integration_tests::broker::unique;
+use strom_integration_tests::record::{Found, Record, noise};
 
 /// Longest wait for anything a client is asked to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -195,6 +196,16 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let created = wait(admin.create_topics([&new], &AdminOptions::new())).unwrap();
     assert_eq!(created, [Ok(topic.to_string())]);
+}
+
+/// Writes so much that a broker with a small journal (`SMALL_JOURNAL`) moves what is there already
+/// into segments: more than half of the journal.
+pub fn press_journal(bootstrap: &str) {
+    const RECORD_BYTES: usize = 100_000;
+    let topic = unique("ballast");
+    let record = |number| Record::new(None, Some(&noise(number, RECORD_BYTES)));
+    let records: Vec<Record> = (0..(40 << 20) / RECORD_BYTES).map(record).collect();
+    produce(bootstrap, &topic, &[], &records);
 }
 
 /// Deletes a topic and waits for the broker's answer.

@@ -49,6 +49,7 @@ fn groups_resume_after_restarts_of_clients_and_broker() {
         expect(&mut fresh, "resuming", "after-");
     }
     drop(living);
+    crate::verified::written_to(&broker);
     broker.stop();
 }
 

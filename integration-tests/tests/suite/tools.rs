@@ -8,6 +8,9 @@ use strom_integration_tests::broker::{self, unique};
 use strom_integration_tests::kafka::java;
 use strom_integration_tests::session::{Driver as _, Process};
 use strom_integration_tests::wait::wait_for;
+use strom_integration_tests::written;
+
+use crate::verified;
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
@@ -154,6 +157,7 @@ fn topics_records_and_groups_by_the_console() {
 fn load_by_the_verifiable_and_performance_tools() {
     let topic = unique("verified");
     let group = format!("{topic}-group");
+    written::note(broker::shared().bootstrap(), &topic);
     tool(VERIFIABLE_PRODUCER, &["--topic", &topic, "--max-messages", "10", "--acks", "-1"], "");
     let arguments = ["--topic", &topic, "--group-id", &group, "--max-messages", "10"];
     let reset = ["--reset-policy", "earliest"];
@@ -164,6 +168,7 @@ fn load_by_the_verifiable_and_performance_tools() {
     assert!(printed.contains("\"offsets_committed\"") && !printed.contains("\"success\":false"));
 
     let topic = unique("performed");
+    written::note(broker::shared().bootstrap(), &topic);
     let load = ["--num-records", "2000", "--record-size", "100", "--throughput", "-1"];
     let printed = tool(PRODUCER_PERFORMANCE, &[&["--topic", &topic][..], &load].concat(), "");
     assert!(printed.contains("2000 records sent, "), "{printed}");
@@ -172,6 +177,7 @@ fn load_by_the_verifiable_and_performance_tools() {
     // start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, …
     let row = printed.lines().last().unwrap_or_default().split(", ");
     assert_eq!(row.map(String::from).nth(4).as_deref(), Some("2000"), "{printed}");
+    verified::written_to(broker::shared());
 }
 
 #[test]

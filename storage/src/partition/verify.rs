@@ -127,6 +127,7 @@ impl Partition {
         };
         report.batches += verified.batches;
         report.records += verified.records;
+        report.segment_records += verified.records;
         report.bytes += verified.bytes;
         if verified.mismatches.is_empty() && verified.batches != segment.batches {
             let (found, expected) = (verified.batches, segment.batches);
