@@ -22,7 +22,6 @@ use crate::commit::{self, CommitInput, CommitPlan, Committed, Givens, Merge};
 use crate::lake::Shared;
 use crate::output::Output;
 use crate::parquet::{self, DataFile};
-use crate::partitioning::Partitioner;
 use crate::pointer::{Pointer, Reached};
 use crate::table::Table;
 use crate::tailer::{PartitionRange, Puller};
@@ -75,7 +74,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     let work = Work { shared, table, base: base.as_ref() };
     let encoded = encode_all(&work, &mut ahead, &ranges);
     if encoded.is_err() {
-        ahead.discard(shared);
+        ahead.discard();
     }
     let encoded = encoded?;
     match commit_files(&work, &encoded, reached) {
@@ -102,7 +101,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
 pub(crate) fn encode_ahead(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     let mut ahead = table.work();
     // While commits fail, encoding more only fills the disk.
-    if table.is_closing() || !table.is_encoded_ahead() || table.state().failure.is_some() {
+    if table.is_closing() || table.is_frozen() || table.state().failure.is_some() {
         return Ok(());
     }
     let base = base(shared, table, &mut ahead)?;
@@ -111,7 +110,7 @@ pub(crate) fn encode_ahead(shared: &Shared, table: &Table) -> Result<(), LakeErr
     let stop = || table.is_closing() || table.schedule().is_wanted;
     let encoded = ahead.encode(&work, &ranges, &stop);
     if encoded.is_err() {
-        ahead.discard(shared);
+        ahead.discard();
     }
     encoded
 }
@@ -131,12 +130,8 @@ fn encode_all(
     let (shared, table) = (work.shared, work.table);
     shared.sync_journal()?;
     let mut taken = ahead.take(work, ranges)?;
-    let partitioner = match table.topic.partition_by.as_slice() {
-        [] => None,
-        fields => Some(Partitioner::new(fields).map_err(table.metadata_error("partition rows"))?),
-    };
     let bytes = shared.options.file_bytes;
-    let mut output = Output::new(&shared.warehouse, &mut taken.names, bytes, partitioner);
+    let mut output = Output::new(&shared.warehouse, &mut taken.names, bytes, taken.partitioner);
     let pulled = Puller::new(table).pull_all(&taken.others, &mut output);
     let mut files = output.into_files();
     files.append(&mut taken.files);
@@ -170,6 +165,7 @@ fn capture(
             partition: Arc::clone(partition),
             from: before.next_offset.max(offsets.log_start),
             to: offsets.last_stable,
+            only: None,
         });
     }
     (ranges, reached)
@@ -290,7 +286,7 @@ pub(crate) fn base(
         return Ok(committed);
     }
     if !table.state().is_clean {
-        ahead.discard(shared);
+        ahead.discard();
         let commit = pointer.as_ref().map_or(0, |pointer| pointer.commit);
         maintenance::remove_uncommitted(warehouse, table, commit)?;
         table.state().is_clean = true;

@@ -7,6 +7,7 @@
 //! of a thousand values costs passes instead of memory, and no value gets more files than needed.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use iceberg::spec::Struct;
@@ -46,6 +47,8 @@ pub(crate) struct Output<'a> {
     file_bytes: u64,
     partitioner: Option<Partitioner>,
     open: HashMap<Struct, Open>,
+    /// The values whose rows are wanted now; all if none.
+    only: Option<Arc<HashSet<Struct>>>,
     pass: Pass,
     rows: u64,
     files: Vec<DataFile>,
@@ -64,6 +67,7 @@ impl<'a> Output<'a> {
             file_bytes,
             partitioner,
             open: HashMap::new(),
+            only: None,
             pass: Pass::First { written: HashSet::new(), deferred: HashSet::new() },
             rows: 0,
             files: Vec::new(),
@@ -72,21 +76,27 @@ impl<'a> Output<'a> {
 
     /// Writes the rows that are in `columns`, and closes the files that this fills.
     pub(crate) fn take(&mut self, columns: &mut Columns) -> Result<(), LakeError> {
-        if columns.rows() == 0 {
-            return Ok(());
-        }
-        let rows = columns.finish().map_err(encoding)?;
-        self.rows += rows.num_rows() as u64;
-        let split = match &self.partitioner {
-            None => vec![(Struct::empty(), rows)],
-            Some(partitioner) => partitioner.split(&rows).map_err(encoding)?,
-        };
-        for (value, rows) in split {
-            if self.has_room(&value)? {
+        self.rows += columns.rows() as u64;
+        for (value, rows) in split(self.partitioner.as_ref(), columns)? {
+            let is_wanted = self.only.as_ref().is_none_or(|only| only.contains(&value));
+            if is_wanted && self.has_room(&value)? {
                 self.append(value, &rows)?;
             }
         }
         self.bound_memory()
+    }
+
+    /// What is in `columns` was of other rows than what comes: those with these values, or all.
+    pub(crate) fn restrict(
+        &mut self,
+        columns: &mut Columns,
+        only: Option<&Arc<HashSet<Struct>>>,
+    ) -> Result<(), LakeError> {
+        if self.only.is_some() || only.is_some() {
+            self.take(columns)?;
+            self.only = only.cloned();
+        }
+        Ok(())
     }
 
     /// Ends a pass; true if another one over the same offsets is needed.
@@ -160,6 +170,21 @@ impl<'a> Output<'a> {
             largest.writer.end_row_group()?;
         }
         Ok(())
+    }
+}
+
+/// Takes the rows that are in `columns`, by partition value.
+pub(crate) fn split(
+    partitioner: Option<&Partitioner>,
+    columns: &mut Columns,
+) -> Result<Vec<(Struct, RecordBatch)>, LakeError> {
+    if columns.rows() == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = columns.finish().map_err(encoding)?;
+    match partitioner {
+        None => Ok(vec![(Struct::empty(), rows)]),
+        Some(partitioner) => partitioner.split(&rows).map_err(encoding),
     }
 }
 

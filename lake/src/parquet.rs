@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use ::parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
@@ -158,11 +158,6 @@ impl FileWriter {
     /// Whether the file stays where it is, rather than being uploaded.
     fn is_final(&self) -> bool {
         self.file.location == files::location_of(&self.file.path)
-    }
-
-    /// Where the file is written.
-    pub(crate) fn path(&self) -> &Path {
-        &self.file.path
     }
 
     /// Encoded bytes so far.

@@ -204,7 +204,7 @@ fn work(shared: &Shared) {
             Job::Purge(table, location) => {
                 // Nobody writes below it once the work on its table has ended.
                 if let Some(table) = table {
-                    table.work().discard(shared);
+                    table.work().discard();
                 }
                 if let Err(error) = shared.purge(&location) {
                     tracing::warn!(%error, "files of a dropped table stay until the next start");

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::ahead::Ahead;
 use crate::commit::{Committed, TableIdentity};
+use crate::partitioning::Partitioner;
 use crate::pointer::Pointer;
 use crate::{LakeError, LakeTopic, tailer};
 
@@ -219,7 +220,7 @@ impl Table {
     /// Whether so much waits that some of it should be encoded ahead of the next commit. Does not
     /// wait for a flush that is running.
     pub(crate) fn wants_encoding(&self, partitions: &[Arc<Partition>]) -> bool {
-        if !self.is_encoded_ahead() {
+        if self.is_frozen() {
             return false;
         }
         let Ok(ahead) = self.work.try_lock() else { return false };
@@ -233,9 +234,15 @@ impl Table {
         state.failure.is_none() && ahead.is_due(waiting)
     }
 
-    /// Rows of a partitioned table are encoded at the commit, which knows all of their values.
-    pub(crate) fn is_encoded_ahead(&self) -> bool {
-        self.topic.partition_by.is_empty() && !self.is_frozen()
+    /// How the table's rows are split into files by value, if they are.
+    pub(crate) fn partitioner(&self) -> Result<Option<Partitioner>, LakeError> {
+        match self.topic.partition_by.as_slice() {
+            [] => Ok(None),
+            fields => {
+                let partitioner = Partitioner::new(fields);
+                partitioner.map(Some).map_err(self.metadata_error("partition rows"))
+            }
+        }
     }
 
     /// Whether the table takes no more records.

@@ -5,8 +5,10 @@
 //! could not read either (damaged on disk, or removed before the lake saw it) is left out and
 //! counted, never silently.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use iceberg::spec::Struct;
 use strom_protocol::record::Scratch;
 use strom_storage::{Isolation, Partition, ReadError, ReadLimits};
 
@@ -24,6 +26,8 @@ pub(crate) struct PartitionRange {
     pub(crate) partition: Arc<Partition>,
     pub(crate) from: i64,
     pub(crate) to: i64,
+    /// Only rows with these partition values; all if none.
+    pub(crate) only: Option<Arc<HashSet<Struct>>>,
 }
 
 impl PartitionRange {
@@ -75,9 +79,11 @@ impl<'a> Puller<'a> {
         loop {
             let mut skipped = 0;
             for range in ranges {
+                output.restrict(&mut self.columns, range.only.as_ref())?;
                 let pulled = self.pull(range, &mut |c| output.take(c), &|| false)?;
                 skipped += pulled.skipped_offsets;
             }
+            output.restrict(&mut self.columns, None)?;
             output.take(&mut self.columns)?;
             // Every pass meets the same gaps.
             let skipped_offsets = *skipped_offsets.get_or_insert(skipped);

@@ -52,7 +52,7 @@ impl Catalog {
         let Some(plan) = plan else { return Ok(describe(&shared.warehouse, &base, is_fresh())) };
         let changed = plan.committed.clone();
         // What is encoded ahead is numbered for the commit that this one becomes.
-        ahead.discard(shared);
+        ahead.discard();
         let work = Work { shared, table: &table, base: Some(&base) };
         flush::carry_out(&work, plan, &Encoded::default()).map_err(CatalogError::of_change)?;
         Ok(describe(&shared.warehouse, &changed, is_fresh()))

@@ -208,6 +208,14 @@ fn a_topic_without_a_record_has_no_table_and_looking_makes_none() {
     assert_eq!(rows(&load(&lake, "quiet").unwrap()).len(), 1);
 }
 
+/// The process is gone: the store is closed, and opened again.
+fn reopen(world: World, topics: &[LakeTopic]) -> World {
+    world.store.close().unwrap();
+    let World { dir, store, now_ms } = world;
+    drop(store);
+    World { store: open_store(dir.path(), topics), dir, now_ms }
+}
+
 /// Stops the first flush that reaches `step`, once.
 fn stop_at(step: Step) -> FaultHook {
     let armed = AtomicBool::new(true);
@@ -234,11 +242,7 @@ fn a_crash_between_any_two_steps_neither_loses_nor_doubles_a_row() {
             assert_eq!(error.status, 503, "{step:?}: {error}");
             drop(lake);
 
-            // The process is gone: everything is opened again.
-            world.store.close().unwrap();
-            let World { dir, store, now_ms } = world;
-            drop(store);
-            world = World { store: open_store(dir.path(), topics), dir, now_ms };
+            world = reopen(world, topics);
             let lake = world.lake(topics);
             assert_eq!(rows(&load(&lake, "orders").unwrap()), wanted, "{step:?}");
             world.append(&orders, 1, &["d"]);
