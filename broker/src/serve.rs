@@ -30,6 +30,8 @@ use crate::metrics;
 use crate::net::{self, BoundListener, ConnectionLimits, ReplyMemory, RequestMemory, ServeContext};
 use crate::session::Session;
 
+#[cfg(test)]
+mod allocations;
 mod bind;
 
 use bind::Sockets;
