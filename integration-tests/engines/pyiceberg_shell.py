@@ -62,6 +62,18 @@ def write(request):
     return []
 
 
+def files(request):
+    """Spec, partition (values by field name) and records of every data file."""
+    found = load(request).inspect.files().to_pylist()
+    specs = load(request).specs()
+
+    def partition(file):
+        names = [field.name for field in specs[file["spec_id"]].fields]
+        return [[name, file["partition"][name]] for name in names]
+
+    return [(file["spec_id"], partition(file), file["record_count"]) for file in found]
+
+
 OPERATIONS = {
     "rows": rows,
     "totals": totals,
@@ -73,6 +85,10 @@ OPERATIONS = {
     "columns": lambda request: [
         (field.name, str(field.field_type)) for field in load(request).schema().fields
     ],
+    "spec": lambda request: [
+        (field.name, str(field.transform)) for field in load(request).spec().fields
+    ],
+    "files": files,
     "config": lambda request: sorted(load(request).config.items()),
     "snapshots": lambda request: [(each.snapshot_id,) for each in load(request).metadata.snapshots],
     "count_at": lambda request: [(load(request).scan(snapshot_id=request["snapshot"]).count(),)],

@@ -1,6 +1,7 @@
 //! DeleteTopics (key 20), versions 1-6. v4 flexible; v5 error messages; v6 topic ids.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::delete_topics::{
@@ -30,6 +31,7 @@ pub async fn handle(
     for topic in &wanted {
         *counts.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
     }
+    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let mut responses = Vec::with_capacity(counts.len());
     for topic in wanted {
         // What stands twice gets one answer, and nothing is deleted.
@@ -39,7 +41,7 @@ pub async fn handle(
                 let fault = Fault::new(ErrorCode::InvalidRequest, message);
                 answer(topic.name, topic.topic_id, Err(fault))
             }
-            None => one(&context, topic).await,
+            None => one(&context, topic, patience).await,
         });
     }
     DeleteTopicsResponse { responses, ..Default::default() }
@@ -55,7 +57,11 @@ fn refusal(wanted: &DeleteTopicState, count: usize) -> Option<&'static str> {
     }
 }
 
-async fn one(context: &Context, wanted: DeleteTopicState) -> DeletableTopicResult {
+async fn one(
+    context: &Context,
+    wanted: DeleteTopicState,
+    patience: Duration,
+) -> DeletableTopicResult {
     let topics = &context.broker.topics;
     let found = match &wanted.name {
         Some(name) => topics.get(name).ok_or(ErrorCode::UnknownTopicOrPartition),
@@ -63,7 +69,7 @@ async fn one(context: &Context, wanted: DeleteTopicState) -> DeletableTopicResul
     };
     match found {
         Ok(topic) => {
-            let outcome = topics.delete(topic.id).await;
+            let outcome = topics.delete(topic.id, patience).await;
             answer(Some(topic.name.as_str().into()), topic.id.0, outcome)
         }
         Err(code) => answer(wanted.name, wanted.topic_id, Err(Fault::new(code, ""))),

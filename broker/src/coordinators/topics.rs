@@ -310,8 +310,10 @@ impl Topics {
         Ok(topic)
     }
 
-    /// Deletes a topic with its records; its table goes too.
-    pub async fn delete(&self, id: TopicId) -> Result<(), Fault> {
+    /// Deletes a topic with its records. Its table goes too, or takes what it lacks of the topic's records
+    /// first and is kept: if it cannot within `patience`, the topic stays.
+    pub async fn delete(&self, id: TopicId, patience: Duration) -> Result<(), Fault> {
+        self.complete_kept_table(id, patience).await?;
         let (name, ticket) = {
             let mut cluster = self.write();
             let record =
@@ -336,6 +338,33 @@ impl Topics {
         }
         info!(topic = name, topic_id = %id, "topic deleted");
         Ok(())
+    }
+
+    async fn complete_kept_table(&self, id: TopicId, patience: Duration) -> Result<(), Fault> {
+        let is_kept = {
+            let cluster = self.read();
+            let topic = cluster.topic_by_id(id);
+            topic.is_some_and(|topic| on_delete(&cluster, topic) == OnTopicDelete::Keep)
+        };
+        if !is_kept {
+            return Ok(());
+        }
+        let partitions = self.store.partitions(id);
+        let ends: Vec<(i32, i64)> = partitions
+            .iter()
+            .map(|partition| (partition.index(), partition.offsets().last_stable))
+            .collect();
+        let committed = self.lake.commit_below(id, &ends);
+        let reason = match tokio::time::timeout(patience, committed).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not committed within {} ms", patience.as_millis()),
+        };
+        let message = format!(
+            "the topic is not deleted, because its table is to be kept and lacks its last records: \
+             {reason}; try again, or set table.datalake.on-topic-delete=purge"
+        );
+        Err(Fault::new(ErrorCode::RequestTimedOut, message))
     }
 
     fn decide(&self, cluster: &Cluster, topic: NewTopic) -> Result<ClusterRecord, Fault> {

@@ -1,37 +1,22 @@
 //! Administration by Apache's own tools, whose admin client speaks the newest version of each API.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use strom_integration_tests::broker::{shared, unique};
-use strom_integration_tests::kafka::java;
+use strom_integration_tests::broker::unique;
 use strom_integration_tests::wait::wait_for;
 
 use crate::refusals::{produced, topic, wire};
+use crate::tools::{
+    CONFIGS, CONSUMER_GROUPS, DELETE_RECORDS, LEADER_ELECTION, LOG_DIRS, REASSIGN, TOPICS, attempt,
+};
 use crate::wire::batch;
-
-const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
-const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
-const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
-const ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
-const REASSIGN: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
-const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 
 /// Runs a tool by its class; gives what it printed and whether it succeeded.
 fn run(class: &str, arguments: &[&str]) -> (String, bool) {
-    let output = java()
-        .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", class])
-        .args(["--bootstrap-server", shared().bootstrap()])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    let (text, succeeded) = attempt(class, arguments, "");
     println!("{class} {arguments:?}\n{text}");
-    (text, output.status.success())
+    (text, succeeded)
 }
 
 fn must(class: &str, arguments: &[&str]) -> String {
@@ -102,9 +87,10 @@ fn records_are_deleted_and_directories_shown() {
 fn nothing_is_elected_or_moved_on_one_broker() {
     let topic = topic();
     let of_topic = ["--election-type", "preferred", "--topic", &topic, "--partition", "0"];
-    let elected = must(ELECTION, &of_topic);
+    let elected = must(LEADER_ELECTION, &of_topic);
     assert!(elected.contains("Valid replica already elected"), "{elected}");
-    let (text, _) = run(ELECTION, &["--election-type", "preferred", "--all-topic-partitions"]);
+    let (text, _) =
+        run(LEADER_ELECTION, &["--election-type", "preferred", "--all-topic-partitions"]);
     assert!(!text.contains("Error"), "{text}");
     let moved = must(REASSIGN, &["--list"]);
     assert!(moved.contains("No partition reassignments found"), "{moved}");
@@ -117,10 +103,10 @@ fn offsets_of_a_group_are_reset_and_deleted() {
     let group = unique("tools-group");
     let of = ["--group", &group, "--topic", &topic];
     let reset = ["--reset-offsets", "--to-latest", "--execute"];
-    let printed = must(GROUPS, &[&of[..], &reset].concat());
+    let printed = must(CONSUMER_GROUPS, &[&of[..], &reset].concat());
     assert!(printed.contains(&group), "{printed}");
-    let deleted = must(GROUPS, &[&of[..], &["--delete-offsets"]].concat());
+    let deleted = must(CONSUMER_GROUPS, &[&of[..], &["--delete-offsets"]].concat());
     assert!(deleted.contains("Successful"), "{deleted}");
-    let (described, _) = run(GROUPS, &["--describe", "--group", &group]);
+    let (described, _) = run(CONSUMER_GROUPS, &["--describe", "--group", &group]);
     assert!(!described.contains(&topic), "{described}");
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use strom_integration_tests::broker::{self, unique};
+use strom_integration_tests::broker::{self, Broker, unique};
 use strom_integration_tests::kafka::java;
 use strom_integration_tests::session::{Driver as _, Process};
 use strom_integration_tests::wait::wait_for;
@@ -12,17 +12,18 @@ use strom_integration_tests::written;
 
 use crate::verified;
 
-const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+pub(crate) const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-const CONSUMER_GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+pub(crate) const CONSUMER_GROUPS: &str =
+    "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
-const CONFIGS: &str = "kafka.admin.ConfigCommand";
-const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
-const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
-const LEADER_ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
-const REASSIGN: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+pub(crate) const CONFIGS: &str = "kafka.admin.ConfigCommand";
+pub(crate) const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
+pub(crate) const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
+pub(crate) const LEADER_ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
+pub(crate) const REASSIGN: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const VERIFIABLE_PRODUCER: &str = "org.apache.kafka.tools.VerifiableProducer";
 const VERIFIABLE_CONSUMER: &str = "org.apache.kafka.tools.VerifiableConsumer";
@@ -58,7 +59,18 @@ fn tool(class: &str, arguments: &[&str], input: &str) -> String {
     printed
 }
 
-fn attempt(class: &str, arguments: &[&str], input: &str) -> (String, bool) {
+/// The same, but it may fail: what it printed, and whether it succeeded.
+pub(crate) fn attempt(class: &str, arguments: &[&str], input: &str) -> (String, bool) {
+    attempt_on(broker::shared(), class, arguments, input)
+}
+
+/// The same on a broker of the caller's.
+pub(crate) fn attempt_on(
+    broker: &Broker,
+    class: &str,
+    arguments: &[&str],
+    input: &str,
+) -> (String, bool) {
     static JVM: OnceLock<Mutex<Process>> = OnceLock::new();
     let start = || {
         let mut command = java();
@@ -66,7 +78,7 @@ fn attempt(class: &str, arguments: &[&str], input: &str) -> (String, bool) {
         Mutex::new(Process::start("tools", command))
     };
     let mut jvm = JVM.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner);
-    let address = ["--bootstrap-server", broker::shared().bootstrap()];
+    let address = ["--bootstrap-server", broker.bootstrap()];
     let arguments = [arguments, &address].concat();
     let command = json!({"class": class, "arguments": arguments, "input": input});
     let answer = jvm.call("tool", command).expect("a tool that fails is answered, too");

@@ -164,7 +164,8 @@ options! {
     "table.datalake.on-topic-delete": String = "purge", OneOf(&["purge", "keep"]), Honoured,
         {"table.datalake.on-topic-delete", default "purge"},
         "What becomes of the table when the topic is deleted: purge drops it with its files; keep \
-         leaves it to be read as <table>__<first 8 digits of the topic id>.";
+         gives it the topic's last records and leaves it to be read as <table>__<first 8 digits of \
+         the topic id>.";
     "table.datalake.partition.by": String = "none", PartitionBy, Honoured,
         {"table.datalake.partition.by", default "none"},
         "How the table's files are partitioned: none, or up to four of year, month, day and \

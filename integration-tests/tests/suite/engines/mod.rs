@@ -54,6 +54,7 @@ use checks_of;
 
 pub mod checks;
 mod duckdb;
+mod options;
 mod pyiceberg;
 mod s3;
 mod trino;
