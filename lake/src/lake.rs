@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use strom_protocol::TopicId;
 use strom_storage::{Change, MetadataLog, Store};
 use tokio::sync::oneshot;
@@ -18,12 +17,7 @@ use crate::pointer::{self, Pointer};
 use crate::scheduler::{self, Queue};
 use crate::table::{LakeStatus, Table, TableState, TableStatus, Totals};
 use crate::warehouse::{Root, Warehouse};
-use crate::{LakeError, LakeOptions, LakeTopic, OnTopicDelete, files, names};
-
-/// Before the locations of dropped tables whose files are still to be removed.
-const PURGE_PREFIX: &[u8] = b"lake/purge/";
-/// The value of such a note: its format version.
-const PURGE: &[u8] = &[1];
+use crate::{LakeError, LakeOptions, LakeTopic, OnTopicDelete, files, names, purge};
 
 /// A test's hook: stops a flush at a step as a crash would, if it returns true.
 pub(crate) type FaultHook = Arc<dyn Fn(Step) -> bool + Send + Sync>;
@@ -72,7 +66,7 @@ impl Shared {
     /// Removes everything below a location, and then the note that this was to be done.
     pub(crate) fn purge(&self, location: &str) -> Result<(), LakeError> {
         self.warehouse.delete_under(location)?;
-        let key = purge_key(location);
+        let key = purge::key(location);
         if self.store.metadata().get(&key).is_some() {
             drop(self.store.metadata().apply(vec![Change::Delete { key }]));
         }
@@ -288,9 +282,7 @@ impl Lake {
         let Some(pointer) = self.pointer_of(&registry, id) else { return Vec::new() };
         let gone = Change::Delete { key: Pointer::key(&pointer.namespace, &pointer.table) };
         match then {
-            OnTopicDelete::Purge => {
-                vec![gone, Change::Put { key: purge_key(&pointer.location), value: PURGE.into() }]
-            }
+            OnTopicDelete::Purge => vec![gone, purge::note(&pointer.location)],
             OnTopicDelete::Keep => {
                 let table = names::kept(&pointer.table, id);
                 let key = Pointer::key(&pointer.namespace, &table);
@@ -474,8 +466,8 @@ fn check(options: &LakeOptions) -> Result<(), LakeError> {
 /// more is removed only if it never became a table: a shared directory may hold somebody else's.
 fn take_up(shared: &Shared) -> Result<(), LakeError> {
     let metadata = shared.store.metadata();
-    for (key, _) in metadata.scan(PURGE_PREFIX) {
-        let location = String::from_utf8_lossy(&key[PURGE_PREFIX.len()..]).into_owned();
+    for (key, value) in metadata.scan(purge::PREFIX) {
+        let location = purge::location(&key, &value).map_err(LakeError::Pointer)?;
         shared.queue.purge(None, location);
     }
     let lives = |id: TopicId| !shared.store.partitions(id).is_empty();
@@ -491,7 +483,7 @@ fn take_up(shared: &Shared) -> Result<(), LakeError> {
             continue;
         }
         tracing::info!(table = pointer.table, "dropping the table of a topic that is no more");
-        let note = Change::Put { key: purge_key(&pointer.location), value: PURGE.into() };
+        let note = purge::note(&pointer.location);
         let dropped = metadata.apply(vec![Change::Delete { key }, note]);
         dropped.wait().map_err(|e| LakeError::Storage(e.to_string()))?;
         shared.queue.purge(None, pointer.location);
@@ -504,11 +496,6 @@ fn take_up(shared: &Shared) -> Result<(), LakeError> {
         }
     }
     Ok(())
-}
-
-/// The note in the metadata log that everything below a location is to be removed.
-fn purge_key(location: &str) -> Bytes {
-    Bytes::from([PURGE_PREFIX, location.as_bytes()].concat())
 }
 
 /// Removes what a process that died had encoded and not uploaded.

@@ -28,6 +28,7 @@ mod maintenance;
 mod manifest;
 mod names;
 mod output;
+mod purge;
 mod scheduler;
 mod table;
 mod tailer;

@@ -172,6 +172,9 @@ mod tests {
 
     #[test]
     fn keys_tell_levels_tables_and_kinds_apart() {
+        let unique = |prefix| unique_key(prefix, Uuid::from_u128(0xab));
+        assert_eq!(unique(WRITING), "iw/000000000000000000000000000000ab");
+        assert_eq!(unique(GARBAGE), "ig/000000000000000000000000000000ab");
         assert_eq!(namespace_key(&levels("a.b")), "in/a\u{1f}b");
         assert_eq!(table_key(&levels("a.b"), "t"), "it/a\u{1f}b\u{1e}t");
         assert_eq!(namespaces_below(&[]), b"in/");

@@ -70,7 +70,7 @@ fn a_crash_while_a_topic_is_deleted_purges_all_of_it_at_the_next_start() {
     assert!(!world.files().is_empty());
     let lake = world.lake(&[]);
     wait_until("the purge", || world.files().is_empty());
-    let notes = || world.store.metadata().scan(PURGE_PREFIX).len();
+    let notes = || world.store.metadata().scan(purge::PREFIX).len();
     wait_until("the note to go", || notes() == 0);
     drop(lake);
 }
@@ -153,4 +153,23 @@ fn loads_within_the_interval_are_answered_without_a_flush() {
     world.now_ms.fetch_add(1, Ordering::SeqCst);
     let fresh = load(&lake, "orders").unwrap();
     assert_eq!((rows(&fresh).len(), fresh.config["strom.fresh"].as_str()), (2, "true"));
+}
+
+#[test]
+fn a_note_of_a_newer_release_is_refused_and_nothing_is_touched() {
+    let orders = topic(1, "orders", 1);
+    let world = World::new(std::slice::from_ref(&orders));
+    let lake = world.lake(std::slice::from_ref(&orders));
+    world.append(&orders, 0, &["a"]);
+    let location = load(&lake, "orders").unwrap().metadata.location().to_string();
+    drop(lake);
+    let before = world.files();
+    let metadata = world.store.metadata();
+    let newer = Change::Put { key: purge::key(&location), value: (b"\x02" as &[u8]).into() };
+    metadata.apply(vec![purge::note("file:///elsewhere"), newer]).wait().unwrap();
+    let notes = metadata.scan(purge::PREFIX);
+    let error = Lake::open(Arc::clone(&world.store), world.options()).unwrap_err();
+    assert!(error.to_string().contains("newer than this release's 1"), "{error}");
+    assert_eq!(world.files(), before);
+    assert_eq!(metadata.scan(purge::PREFIX), notes);
 }
