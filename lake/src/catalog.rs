@@ -40,6 +40,7 @@ use tokio::sync::oneshot;
 use crate::commit::{self, Committed};
 use crate::lake::Shared;
 use crate::table::Table;
+use crate::warehouse::Keys;
 use crate::{LakeError, LakeOptions, Warehouse};
 use cache::Cache;
 pub use error::CatalogError;
@@ -97,23 +98,36 @@ pub struct LoadedTable {
     pub metadata: Arc<TableMetadata>,
     /// `strom.fresh`, `strom.offsets`, and what clients insist on.
     pub config: BTreeMap<String, String>,
+    /// Keys for its files, for whoever asks for them.
+    pub keys: Option<Keys>,
     /// Changes whenever the table, or how far it reaches, does.
     pub version: String,
 }
 
+/// Which form of a table is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Representation {
+    /// Without snapshots that no branch or tag names.
+    pub refs_only: bool,
+    /// With the keys that are given out, if there are any.
+    pub with_keys: bool,
+}
+
 impl LoadedTable {
-    /// The body of the answer; with `refs_only` without snapshots that no branch or tag names.
-    pub fn to_json(&self, refs_only: bool) -> Result<Vec<u8>, CatalogError> {
+    /// The body of the answer.
+    pub fn to_json(&self, wanted: Representation) -> Result<Vec<u8>, CatalogError> {
+        let keys = self.keys.as_ref().filter(|_| wanted.with_keys);
+        let keys = keys.into_iter().flat_map(Keys::reveal);
         let result = LoadTableResult {
             metadata_location: self.metadata_location.clone(),
             metadata: self.metadata.as_ref().clone(),
-            config: self.config.clone().into_iter().collect(),
+            config: self.config.clone().into_iter().chain(keys).collect(),
             storage_credentials: None,
         };
         let unwritable = |e: serde_json::Error| {
             CatalogError::new(500, "InternalServerError", format!("cannot write the table: {e}"))
         };
-        if !refs_only {
+        if !wanted.refs_only {
             return serde_json::to_vec(&result).map_err(unwritable);
         }
         let mut json = serde_json::to_value(&result).map_err(unwritable)?;
@@ -239,8 +253,9 @@ impl Catalog {
     ) -> LoadedTable {
         let file = metadata_location.as_deref().and_then(|location| location.rsplit('/').next());
         let version = format!("{}-{}", metadata.uuid().simple(), file.unwrap_or("staged"));
-        let config = self.shared.warehouse.vended(metadata.location());
-        LoadedTable { metadata_location, metadata, config, version }
+        let config = self.shared.warehouse.told(metadata.location());
+        let keys = self.shared.warehouse.vended(metadata.location());
+        LoadedTable { metadata_location, metadata, config, keys, version }
     }
 
     /// Has the table flushed, and waits for that as long as its topic allows.
@@ -321,13 +336,14 @@ impl Catalog {
 fn describe(warehouse: &Warehouse, committed: &Committed, is_fresh: bool) -> LoadedTable {
     let pointer = &committed.pointer;
     let offsets = pointer.reached.iter().map(|reached| reached.next_offset).enumerate();
-    let mut config = warehouse.vended(&pointer.location);
+    let mut config = warehouse.told(&pointer.location);
     config.insert("strom.fresh".to_string(), is_fresh.to_string());
     config.insert(commit::OFFSETS.to_string(), commit::offsets_json(offsets));
     LoadedTable {
         metadata_location: Some(pointer.metadata_location.clone()),
         metadata: Arc::clone(&committed.metadata),
         config,
+        keys: warehouse.vended(&pointer.location),
         version: format!("{}-{}-{is_fresh}", pointer.table_uuid.simple(), pointer.commit),
     }
 }

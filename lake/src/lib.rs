@@ -42,7 +42,7 @@ use strom_protocol::TopicId;
 use partitioning::PartitionField;
 use warehouse::{Root, S3Options};
 
-pub use catalog::{Catalog, CatalogError, LoadedTable, Page};
+pub use catalog::{Catalog, CatalogError, LoadedTable, Page, Representation};
 pub use lake::{Lake, committed_offsets};
 pub use table::{LakeStatus, TableState, TableStatus, Totals};
 pub use warehouse::Warehouse;

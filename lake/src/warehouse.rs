@@ -174,15 +174,22 @@ impl Warehouse {
         directories.into_iter().try_for_each(files::sync_dir)
     }
 
-    /// What a load's `config` says about reaching a table at `location`: region, endpoint, and
-    /// the keys that are given out.
-    pub fn vended(&self, location: &str) -> BTreeMap<String, String> {
+    /// What a load's `config` says about reaching a table at `location`: region and endpoint.
+    pub fn told(&self, location: &str) -> BTreeMap<String, String> {
         match self.place(location) {
-            Ok(Place::S3 { .. }) => self.s3.options().vended(),
+            Ok(Place::S3 { .. }) => self.s3.options().told(),
             // DuckDB 1.5 refuses a table whose config has any key but no region.
             Ok(Place::Local(_)) | Err(_) => {
                 BTreeMap::from([("client.region".to_string(), "local".to_string())])
             }
+        }
+    }
+
+    /// The keys that are given out for a table at `location`.
+    pub fn vended(&self, location: &str) -> Option<Keys> {
+        match self.place(location) {
+            Ok(Place::S3 { .. }) => self.s3.options().vended().cloned(),
+            Ok(Place::Local(_)) | Err(_) => None,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Translation only: paths, queries and bodies in, [`strom_lake::Catalog`] asked, its answers and
 //! errors out in the specification's JSON. What reads is here, what writes in write.rs. Views are
-//! answered as absent. A load compares `If-None-Match` after the flush, never before.
+//! answered as absent. A load compares `If-None-Match` after the flush, never before. Keys of a bucket
+//! go only to clients whose `X-Iceberg-Access-Delegation` has `vended-credentials`.
 
 mod answer;
 mod write;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use strom_lake::{CatalogError, Lake, Page};
+use strom_lake::{CatalogError, Lake, Page, Representation};
 use tokio::sync::Semaphore;
 
 use answer::{Answer, Failure};
@@ -183,7 +184,8 @@ async fn load_table(
         }
     };
     let loaded = served.lake.catalog().load_table(&levels(&namespace), &table).await?;
-    answer::table(&loaded, refs_only, &headers)
+    let with_keys = answer::asks_for_keys(&headers);
+    answer::table(&loaded, Representation { refs_only, with_keys }, &headers)
 }
 
 /// Scan and commit reports are taken and dropped: metrics of engines are theirs.

@@ -160,7 +160,7 @@ impl Default for S3Options {
 
 impl S3Options {
     /// What engines are told, under Iceberg's names.
-    pub(super) fn vended(&self) -> BTreeMap<String, String> {
+    pub(super) fn told(&self) -> BTreeMap<String, String> {
         let mut config = BTreeMap::from([
             ("client.region".to_string(), self.region.clone()),
             ("s3.region".to_string(), self.region.clone()),
@@ -169,18 +169,28 @@ impl S3Options {
         if let Some(endpoint) = &self.endpoint {
             config.insert("s3.endpoint".into(), endpoint.clone());
         }
-        let keys = match self.vend {
+        config
+    }
+
+    /// The keys that engines get if they ask for some.
+    pub(super) fn vended(&self) -> Option<&Keys> {
+        match self.vend {
             Vend::None => None,
             Vend::ReadOnly => self.vended_keys.as_ref(),
             Vend::Own => self.vended_keys.as_ref().or(self.keys.as_ref()),
-        };
-        if let Some(keys) = keys {
-            config.insert("s3.access-key-id".into(), keys.access_key_id.clone());
-            let secret = keys.secret_access_key.reveal();
-            config.insert("s3.secret-access-key".into(), secret.to_string());
-            if let Some(token) = &keys.session_token {
-                config.insert("s3.session-token".into(), token.reveal().to_string());
-            }
+        }
+    }
+}
+
+impl Keys {
+    /// The keys as engines are told them, under Iceberg's names.
+    pub(crate) fn reveal(&self) -> Vec<(String, String)> {
+        let mut config = vec![
+            ("s3.access-key-id".to_string(), self.access_key_id.clone()),
+            ("s3.secret-access-key".to_string(), self.secret_access_key.reveal().to_string()),
+        ];
+        if let Some(token) = &self.session_token {
+            config.push(("s3.session-token".to_string(), token.reveal().to_string()));
         }
         config
     }

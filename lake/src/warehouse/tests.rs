@@ -89,8 +89,8 @@ fn engines_get_what_they_need_and_no_more() {
         keys: Some(keys("broker")),
         ..S3Options::default()
     };
-    let given = |options: &S3Options| options.vended().get("s3.access-key-id").cloned();
-    let config = options.vended();
+    let given = |options: &S3Options| options.vended().map(|keys| keys.access_key_id.clone());
+    let config = options.told();
     for (key, value) in [
         ("client.region", "us-east-1"),
         ("s3.region", "us-east-1"),
@@ -109,7 +109,13 @@ fn engines_get_what_they_need_and_no_more() {
         options.vend = vend;
         assert_eq!(given(&options).as_deref(), expected, "{vend:?}");
     }
-    assert_eq!(options.vended()["s3.secret-access-key"], "hush");
+    let mut vended = options.vended().unwrap().clone();
+    let revealed = |id: &str, value: &str| (format!("s3.{id}"), value.to_string());
+    let pair = [revealed("access-key-id", "reader"), revealed("secret-access-key", "hush")];
+    assert_eq!(vended.reveal(), pair);
+    vended.session_token = Some(Secret::new("hush"));
+    assert_eq!(vended.reveal()[2], revealed("session-token", "hush"));
+    assert!(!options.told().values().any(|value| value == "hush"), "keys are for who asks");
     assert!(!format!("{options:?}").contains("hush"), "secrets do not print");
 }
 

@@ -39,6 +39,11 @@ impl Response {
 
 /// Serves the catalog of a lake with one topic, `Orders`, without records.
 async fn serve() -> Served {
+    serve_with(|dir| LakeOptions::new(dir.join("warehouse"), dir.join("spool"))).await
+}
+
+/// The same with these options for a directory.
+async fn serve_with(options: impl FnOnce(&std::path::Path) -> LakeOptions) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = DataDir::open(dir.path().join("data")).unwrap();
     let metadata = MetadataLog::open(&data_dir).unwrap();
@@ -50,12 +55,12 @@ async fn serve() -> Served {
         settings: PartitionSettings::default(),
         min_log_end: Vec::new(),
     };
-    let options = StoreOptions { journal_file_bytes: 4 << 20, ..StoreOptions::default() };
-    let store = Store::open(data_dir, metadata, options, vec![spec], 0).unwrap().0;
+    let store_options = StoreOptions { journal_file_bytes: 4 << 20, ..StoreOptions::default() };
+    let store = Store::open(data_dir, metadata, store_options, vec![spec], 0).unwrap().0;
     let options = LakeOptions {
         fail_on_timeout: true,
         read_flush_timeout: std::time::Duration::from_secs(60),
-        ..LakeOptions::new(dir.path().join("warehouse"), dir.path().join("spool"))
+        ..options(dir.path())
     };
     let lake = Lake::open(Arc::clone(&store), options).unwrap();
     lake.add_topic(LakeTopic::new(topic, "Orders", 1, 0));
@@ -107,12 +112,17 @@ impl Served {
 
     /// A request with a JSON body.
     async fn send(&self, method: &str, path: &str, body: &Value) -> Response {
+        self.send_with("", (method, path), body).await
+    }
+
+    /// The same with further headers.
+    async fn send_with(&self, headers: &str, to: (&str, &str), body: &Value) -> Response {
         let body = body.to_string();
         let headers = format!(
-            "content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{headers}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.ask(method, path, &headers).await
+        self.ask(to.0, to.1, &headers).await
     }
 
     async fn refuses(&self, method: &str, path: &str, expected: (u16, &str, &str)) {
@@ -212,4 +222,5 @@ async fn a_load_is_fresh_and_compared_after_the_flush() {
     assert_eq!(refs["config"]["strom.offsets"], "{\"0\":2}");
 }
 
+mod keys;
 mod write;

@@ -116,12 +116,13 @@ pub(super) async fn update_namespace(
 pub(super) async fn create_table(
     State(served): State<Served>,
     Path(namespace): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let turn = Turn::take(&served)?;
     let request: CreateTableRequest = read(body).await?;
     let create = move |catalog: &Catalog| catalog.create_table(&levels(&namespace), request);
-    answer::table(&turn.change(create).await?, false, &HeaderMap::new())
+    answer::changed(&turn.change(create).await?, &headers)
 }
 
 pub(super) async fn commit_table(
@@ -133,7 +134,8 @@ pub(super) async fn commit_table(
     let request: CommitTableRequest = read(body).await?;
     let commit =
         move |catalog: &Catalog| catalog.commit_table(&levels(&namespace), &table, request);
-    answer::table(&turn.change(commit).await?, false, &HeaderMap::new())
+    // The answer to a commit has no place for keys.
+    answer::changed(&turn.change(commit).await?, &HeaderMap::new())
 }
 
 #[derive(Deserialize)]
@@ -164,12 +166,13 @@ pub(super) async fn rename_table(State(served): State<Served>, body: Body) -> An
 pub(super) async fn register_table(
     State(served): State<Served>,
     Path(namespace): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let turn = Turn::take(&served)?;
     let request: RegisterTableRequest = read(body).await?;
     let register = move |catalog: &Catalog| catalog.register_table(&levels(&namespace), request);
-    answer::table(&turn.change(register).await?, false, &HeaderMap::new())
+    answer::changed(&turn.change(register).await?, &headers)
 }
 
 #[derive(Deserialize)]

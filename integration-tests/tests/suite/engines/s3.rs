@@ -42,10 +42,16 @@ fn endpoint(server: &S3Server) -> String {
 
 /// Status, head and body of a GET, and how long it took.
 fn get(address: &str, path: &str) -> (u16, String, String, Duration) {
+    get_with("", address, path)
+}
+
+/// The same with further headers.
+fn get_with(headers: &str, address: &str, path: &str) -> (u16, String, String, Duration) {
     let began = Instant::now();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let headers = format!("Host: {address}\r\nConnection: close\r\n{headers}\r\n");
+    write!(stream, "GET {path} HTTP/1.1\r\n{headers}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -76,9 +82,16 @@ fn contents(kind: Kind) {
     let server = S3Server::start();
     let broker = broker_at(&endpoint(&server), &[]);
     checks::contents_on(kind, &broker);
-    let (_, _, body, _) = load(&broker, "events");
-    assert!(body.contains("\"s3.access-key-id\":\"reader\""), "{body}");
-    assert!(!body.contains("broker-secret"), "the broker's own keys were given out");
+    let path = "/iceberg/v1/namespaces/kafka/tables/events";
+    for (way, is_given) in [("vended-credentials", true), ("remote-signing", false)] {
+        let header = format!("X-Iceberg-Access-Delegation: {way}\r\n");
+        let (status, _, body, _) = get_with(&header, broker.http(), path);
+        assert_eq!(status, 200, "{way}: {body}");
+        let keys = "\"s3.access-key-id\":\"reader\"";
+        assert_eq!(body.contains(keys), is_given, "{way}: {body}");
+        assert_eq!(body.contains("reader-secret"), is_given, "{way}: {body}");
+        assert!(!body.contains("broker-secret"), "the broker's own keys were given out");
+    }
 }
 
 #[test]
