@@ -123,3 +123,40 @@ fn a_bucket_that_is_away_makes_tables_wait_and_says_so_to_every_load_at_once() {
     assert!(matches!(state, TableState::BackingOff { .. }), "{state:?}");
     assert_eq!(listed(&lake), ["first", "second"], "lists need no bucket");
 }
+
+#[test]
+fn a_table_that_never_heals_waits_ever_longer_and_the_same_thread_commits_the_others() {
+    for harm in [metadata_torn as Harm, directory_gone] {
+        let mut topics = [topic(1, "bad", 1), topic(2, "good", 1)];
+        topics.iter_mut().for_each(|topic| topic.freshness = Some(Duration::ZERO));
+        let [bad, good] = &topics;
+        let world = World::new(&topics);
+        let lake = world.lake(&topics);
+        world.append(bad, 0, &["before"]);
+        world.append(good, 0, &["before"]);
+        load(&lake, "good").unwrap();
+        let _never_undone = harm(&load(&lake, "bad").unwrap());
+        drop(lake);
+
+        // Nobody loads: the ticker finds what waits, and one thread does it all.
+        let lake = world.lake_with(&topics, LakeOptions { threads: 1, ..world.options() }, None);
+        let status = |name: &str| {
+            lake.status().tables.into_iter().find(|status| status.table == name).unwrap()
+        };
+        let mut waits_ms = Vec::new();
+        for round in 1..=4 {
+            world.append(bad, 0, &["more"]);
+            world.append(good, 0, &["more"]);
+            wait_until("the good table's commit", || status("good").totals.commits == round);
+            wait_until("the bad table's failure", || status("bad").totals.failures == round);
+            let TableState::BackingOff { retry_at_ms, .. } = status("bad").state else {
+                panic!("{:?}", status("bad"))
+            };
+            waits_ms.push(retry_at_ms - world.now_ms.swap(retry_at_ms, Ordering::SeqCst));
+        }
+        assert_eq!(waits_ms, [1_000, 2_000, 4_000, 8_000]);
+        assert_eq!(rows(&load(&lake, "good").unwrap()).len(), 5);
+        assert_eq!((status("bad").totals.commits, status("bad").lag_records), (0, 4));
+        assert_eq!(load(&lake, "bad").unwrap_err().status, 503);
+    }
+}
