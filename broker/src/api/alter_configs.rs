@@ -1,13 +1,11 @@
 //! AlterConfigs (key 33), versions 0-2. v2 flexible. Sets all options of a resource at once: those
 //! not named go back to their defaults, which is why clients prefer IncrementalAlterConfigs.
 
-use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
-use super::altering::{self, Entry, Mode, Resource};
-use crate::errors::Fault;
+use super::altering::{self, Entry, Mode, Outcome, Resource};
 use crate::session::Context;
 
 /// Replaces the options of each resource, or says why not; with `validate_only` it only says.
@@ -30,15 +28,11 @@ fn resource(wanted: AlterConfigsResource) -> Resource {
     }
 }
 
-fn answer((resource, outcome): (Resource, Result<(), Fault>)) -> AlterConfigsResourceResponse {
-    let (code, message) = match outcome {
-        Ok(()) => (ErrorCode::None, None),
-        Err(fault) => (fault.code, Some(fault.message.into())),
-    };
+fn answer(outcome: Outcome) -> AlterConfigsResourceResponse {
     AlterConfigsResourceResponse {
-        error_code: code.code(),
-        error_message: message,
-        resource_type: resource.kind,
-        resource_name: resource.name,
+        error_code: outcome.code,
+        error_message: outcome.message,
+        resource_type: outcome.kind,
+        resource_name: outcome.name,
     }
 }

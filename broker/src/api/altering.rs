@@ -37,6 +37,19 @@ pub(super) struct Resource {
     pub entries: Vec<Entry>,
 }
 
+/// What is answered about one resource.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Zero, or Kafka's code.
+    pub code: i16,
+    /// What is wrong and what to change.
+    pub message: Option<ByteString>,
+    /// The resource's kind, as it was asked.
+    pub kind: i8,
+    /// The resource's name, as it was asked.
+    pub name: ByteString,
+}
+
 /// One option of a resource.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -65,11 +78,7 @@ pub(super) struct Mode {
 }
 
 /// The outcome of each resource, in the order of the request.
-pub(super) async fn alter(
-    context: &Context,
-    resources: Vec<Resource>,
-    mode: Mode,
-) -> Vec<(Resource, Result<(), Fault>)> {
+pub(super) async fn alter(context: &Context, resources: Vec<Resource>, mode: Mode) -> Vec<Outcome> {
     let mut counts: HashMap<(i8, ByteString), usize> = HashMap::new();
     for resource in &resources {
         *counts.entry((resource.kind, resource.name.clone())).or_default() += 1;
@@ -81,7 +90,12 @@ pub(super) async fn alter(
         } else {
             one(context, &resource, mode).await
         };
-        outcomes.push((resource, outcome));
+        let (code, message) = match outcome {
+            Ok(()) => (ErrorCode::None, None),
+            Err(fault) => (fault.code, Some(fault.message.into())),
+        };
+        let Resource { kind, name, .. } = resource;
+        outcomes.push(Outcome { code: code.code(), message, kind, name });
     }
     outcomes
 }

@@ -1,14 +1,12 @@
 //! IncrementalAlterConfigs (key 44), versions 0-1 (KIP-339). v1 flexible. Changes single options:
 //! SET, DELETE, and APPEND and SUBTRACT for lists.
 
-use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 };
 
-use super::altering::{self, Entry, Mode, Resource};
-use crate::errors::Fault;
+use super::altering::{self, Entry, Mode, Outcome, Resource};
 use crate::session::Context;
 
 /// Changes options of each resource, or says why not; with `validate_only` it only says.
@@ -36,15 +34,11 @@ fn resource(wanted: AlterConfigsResource) -> Resource {
     }
 }
 
-fn answer((resource, outcome): (Resource, Result<(), Fault>)) -> AlterConfigsResourceResponse {
-    let (code, message) = match outcome {
-        Ok(()) => (ErrorCode::None, None),
-        Err(fault) => (fault.code, Some(fault.message.into())),
-    };
+fn answer(outcome: Outcome) -> AlterConfigsResourceResponse {
     AlterConfigsResourceResponse {
-        error_code: code.code(),
-        error_message: message,
-        resource_type: resource.kind,
-        resource_name: resource.name,
+        error_code: outcome.code,
+        error_message: outcome.message,
+        resource_type: outcome.kind,
+        resource_name: outcome.name,
     }
 }
