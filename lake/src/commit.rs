@@ -19,12 +19,13 @@ use iceberg::spec::{
 };
 use iceberg::{TableRequirement, TableUpdate};
 use strom_protocol::TopicId;
+use strom_protocol::partitioning::PartitionField;
 use uuid::Uuid;
 
 use crate::columns;
 use crate::manifest::{self, ManifestContext, NewFile};
 use crate::parquet::DataFile;
-use crate::partitioning::{self, PartitionField};
+use crate::partitioning;
 use crate::pointer::{Pointer, Reached};
 
 /// Snapshots younger than this are all kept, up to [`RECENT_SNAPSHOTS`].

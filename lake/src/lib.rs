@@ -15,7 +15,6 @@ pub mod catalog;
 pub mod columns;
 pub mod convert;
 pub mod parquet;
-pub mod partitioning;
 pub mod pointer;
 pub mod warehouse;
 
@@ -28,6 +27,7 @@ mod maintenance;
 mod manifest;
 mod names;
 mod output;
+mod partitioning;
 mod purge;
 mod scheduler;
 mod table;
@@ -38,8 +38,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strom_protocol::TopicId;
+use strom_protocol::partitioning::PartitionField;
 
-use partitioning::PartitionField;
 use warehouse::{Root, S3Options};
 
 pub use catalog::{Catalog, CatalogError, LoadedTable, Page, Representation};

@@ -19,99 +19,43 @@ use iceberg::spec::{
 };
 use iceberg::transform::{BoxedTransformFunction, create_transform_function};
 use iceberg::{Error, ErrorKind, TableUpdate};
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 
 use crate::columns;
 
-/// One field of a partition spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionField {
-    /// Computed from this column …
-    pub column: PartitionColumn,
-    /// … by this function.
-    pub transform: PartitionTransform,
-}
-
-/// The columns of a raw table that may be partitioned by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionColumn {
-    /// `key`
-    Key,
-    /// `value`
-    Value,
-    /// `__partition`
-    Partition,
-    /// `__offset`
-    Offset,
-    /// `__timestamp`
-    Timestamp,
-}
-
-/// Iceberg's partition transforms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionTransform {
-    /// The value itself.
-    Identity,
-    /// The year of a timestamp.
-    Year,
-    /// The month of a timestamp.
-    Month,
-    /// The day of a timestamp.
-    Day,
-    /// The hour of a timestamp.
-    Hour,
-    /// A hash, modulo this.
-    Bucket(u32),
-    /// The first so many bytes, or the value rounded down to a multiple.
-    Truncate(u32),
-}
-
-impl PartitionColumn {
-    fn name(self) -> &'static str {
-        match self {
-            PartitionColumn::Key => "key",
-            PartitionColumn::Value => "value",
-            PartitionColumn::Partition => "__partition",
-            PartitionColumn::Offset => "__offset",
-            PartitionColumn::Timestamp => "__timestamp",
-        }
-    }
-
-    fn field_id(self) -> i32 {
-        match self {
-            PartitionColumn::Key => columns::KEY,
-            PartitionColumn::Value => columns::VALUE,
-            PartitionColumn::Partition => columns::PARTITION,
-            PartitionColumn::Offset => columns::OFFSET,
-            PartitionColumn::Timestamp => columns::TIMESTAMP,
-        }
+fn field_id(column: PartitionColumn) -> i32 {
+    match column {
+        PartitionColumn::Key => columns::KEY,
+        PartitionColumn::Value => columns::VALUE,
+        PartitionColumn::Partition => columns::PARTITION,
+        PartitionColumn::Offset => columns::OFFSET,
+        PartitionColumn::Timestamp => columns::TIMESTAMP,
     }
 }
 
-impl PartitionField {
-    /// The field's name, as Iceberg's Java library would call it.
-    fn name(self) -> String {
-        let column = self.column.name();
-        match self.transform {
-            PartitionTransform::Identity => column.to_string(),
-            PartitionTransform::Year => format!("{column}_year"),
-            PartitionTransform::Month => format!("{column}_month"),
-            PartitionTransform::Day => format!("{column}_day"),
-            PartitionTransform::Hour => format!("{column}_hour"),
-            PartitionTransform::Bucket(count) => format!("{column}_bucket_{count}"),
-            PartitionTransform::Truncate(width) => format!("{column}_trunc_{width}"),
-        }
+/// The field's name, as Iceberg's Java library would call it.
+fn name(field: &PartitionField) -> String {
+    let column = field.column.name();
+    match field.transform {
+        PartitionTransform::Identity => column.to_string(),
+        PartitionTransform::Year => format!("{column}_year"),
+        PartitionTransform::Month => format!("{column}_month"),
+        PartitionTransform::Day => format!("{column}_day"),
+        PartitionTransform::Hour => format!("{column}_hour"),
+        PartitionTransform::Bucket(count) => format!("{column}_bucket_{count}"),
+        PartitionTransform::Truncate(width) => format!("{column}_trunc_{width}"),
     }
+}
 
-    fn transform(self) -> Transform {
-        match self.transform {
-            PartitionTransform::Identity => Transform::Identity,
-            PartitionTransform::Year => Transform::Year,
-            PartitionTransform::Month => Transform::Month,
-            PartitionTransform::Day => Transform::Day,
-            PartitionTransform::Hour => Transform::Hour,
-            PartitionTransform::Bucket(count) => Transform::Bucket(count),
-            PartitionTransform::Truncate(width) => Transform::Truncate(width),
-        }
+fn transform(field: &PartitionField) -> Transform {
+    match field.transform {
+        PartitionTransform::Identity => Transform::Identity,
+        PartitionTransform::Year => Transform::Year,
+        PartitionTransform::Month => Transform::Month,
+        PartitionTransform::Day => Transform::Day,
+        PartitionTransform::Hour => Transform::Hour,
+        PartitionTransform::Bucket(count) => Transform::Bucket(count),
+        PartitionTransform::Truncate(width) => Transform::Truncate(width),
     }
 }
 
@@ -123,7 +67,7 @@ pub(crate) fn evolution(
     let current = metadata.default_partition_spec();
     let is_same = current.fields().len() == fields.len()
         && current.fields().iter().zip(fields).all(|(current, wanted)| {
-            current.source_id == wanted.column.field_id() && current.transform == wanted.transform()
+            current.source_id == field_id(wanted.column) && current.transform == transform(wanted)
         });
     if is_same {
         return Ok(Vec::new());
@@ -138,11 +82,8 @@ pub(crate) fn evolution(
 fn unbound(fields: &[PartitionField]) -> iceberg::Result<UnboundPartitionSpec> {
     let mut builder = UnboundPartitionSpec::builder();
     for field in fields {
-        builder = builder.add_partition_field(
-            field.column.field_id(),
-            field.name(),
-            field.transform(),
-        )?;
+        builder =
+            builder.add_partition_field(field_id(field.column), name(field), transform(field))?;
     }
     Ok(builder.build())
 }
@@ -169,7 +110,7 @@ impl Partitioner {
         let columns = columns::arrow_schema();
         let function = |field: &PartitionField| {
             let column = columns.index_of(field.column.name())?;
-            Ok((column, create_transform_function(&field.transform())?))
+            Ok((column, create_transform_function(&transform(field))?))
         };
         let functions = fields.iter().map(function).collect::<iceberg::Result<_>>()?;
         Ok(Partitioner { functions, value_type, value_fields })

@@ -12,6 +12,7 @@ pub mod api;
 pub mod error_code;
 pub mod frame;
 pub mod messages;
+pub mod partitioning;
 pub mod record;
 pub mod types;
 pub mod wire;

@@ -9,14 +9,11 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use strom_coordinator::cluster::topic_config::{
-    self, BrokerDefaults, Effective, OnFlushTimeout, PartitionTerm,
-};
+use strom_coordinator::cluster::topic_config::{self, BrokerDefaults, Effective, OnFlushTimeout};
 use strom_coordinator::cluster::{
     Cluster, ClusterDefaults, ClusterRecord, CreateTopic, Limits, ManualAssignment, Topic,
     check_topic_name,
 };
-use strom_lake::partitioning::PartitionField;
 use strom_lake::{Lake, LakeTopic, OnTopicDelete};
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::types::TopicId;
@@ -171,7 +168,7 @@ fn lake_topic(topic: &Topic, effective: &Effective) -> LakeTopic {
         read_flush_timeout: Some(duration(effective.read_flush_timeout_ms)),
         fail_on_timeout: Some(effective.on_read_flush_timeout == OnFlushTimeout::Fail),
         read_flush_min_interval: duration(effective.read_flush_min_interval_ms),
-        partition_by: effective.lake_partition_by.iter().map(partition_field).collect(),
+        partition_by: effective.lake_partition_by.clone(),
         ..LakeTopic::new(topic.id, topic.name.clone(), topic.partitions, topic.created_ms)
     }
 }
@@ -180,29 +177,6 @@ fn on_delete(cluster: &Cluster, topic: &Topic) -> OnTopicDelete {
     match topic_config::effective(topic, &cluster.defaults().topic_defaults).is_table_kept {
         true => OnTopicDelete::Keep,
         false => OnTopicDelete::Purge,
-    }
-}
-
-fn partition_field(term: &PartitionTerm) -> PartitionField {
-    use strom_lake::partitioning::{PartitionColumn as To, PartitionTransform as Into};
-    use topic_config::{PartitionColumn as Column, PartitionTransform as Transform};
-    PartitionField {
-        column: match term.column {
-            Column::Key => To::Key,
-            Column::Value => To::Value,
-            Column::Partition => To::Partition,
-            Column::Offset => To::Offset,
-            Column::Timestamp => To::Timestamp,
-        },
-        transform: match term.transform {
-            Transform::Identity => Into::Identity,
-            Transform::Year => Into::Year,
-            Transform::Month => Into::Month,
-            Transform::Day => Into::Day,
-            Transform::Hour => Into::Hour,
-            Transform::Bucket(count) => Into::Bucket(count),
-            Transform::Truncate(width) => Into::Truncate(width),
-        },
     }
 }
 

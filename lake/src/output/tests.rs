@@ -1,11 +1,11 @@
 use std::path::Path;
 
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 use strom_protocol::record::{BatchBuilder, BatchHeader, Compression, Scratch};
 
 use super::*;
 use crate::convert::{BatchSlice, convert};
 use crate::parquet::tests::rows_of;
-use crate::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 use crate::warehouse::S3Options;
 
 /// Offsets of the files that rows with these offsets end up in, partitioned by offset / 10, when

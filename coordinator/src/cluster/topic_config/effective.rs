@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use strom_protocol::partitioning::PartitionField;
+
 use super::validate::{parse_duration_ms, words};
-use super::{BrokerDefaults, PartitionTerm, option, parse_partition_by};
+use super::{BrokerDefaults, option, parse_partition_by};
 use crate::cluster::Topic;
 
 /// What holds for a topic, from its own options, the broker's and the defaults.
@@ -40,7 +42,7 @@ pub struct Effective {
     /// `table.datalake.read-flush.min-interval`, in milliseconds.
     pub read_flush_min_interval_ms: i64,
     /// `table.datalake.partition.by`; empty for none.
-    pub lake_partition_by: Vec<PartitionTerm>,
+    pub lake_partition_by: Vec<PartitionField>,
     /// `table.datalake.on-topic-delete=keep`
     pub is_table_kept: bool,
 }

@@ -7,64 +7,23 @@
 //! Years to hours are of `__timestamp`; buckets of any column; prefixes of `key` and `value`, and
 //! ranges of `__offset`. Values themselves only of `__partition`, which has few.
 
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
+
 /// As many fields as anybody has use for; their values multiply.
 const FIELDS_MAX: usize = 4;
 /// Largest number of buckets and largest width that are accepted.
 const PARAMETER_MAX: u32 = 1_000_000_000;
 
-/// One field of a partition spec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartitionTerm {
-    /// The column that it is computed from.
-    pub column: PartitionColumn,
-    /// What is computed.
-    pub transform: PartitionTransform,
-}
-
-/// A column of a raw table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartitionColumn {
-    /// `key`
-    Key,
-    /// `value`
-    Value,
-    /// `__partition`
-    Partition,
-    /// `__offset`
-    Offset,
-    /// `__timestamp`
-    Timestamp,
-}
-
-/// Iceberg's partition transforms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartitionTransform {
-    /// The value itself.
-    Identity,
-    /// `year(…)`
-    Year,
-    /// `month(…)`
-    Month,
-    /// `day(…)`
-    Day,
-    /// `hour(…)`
-    Hour,
-    /// `bucket[N, …]`
-    Bucket(u32),
-    /// `truncate[W, …]`
-    Truncate(u32),
-}
-
 /// The fields of an option's value; the error says what to use instead.
-pub fn parse_partition_by(text: &str) -> Result<Vec<PartitionTerm>, String> {
+pub fn parse_partition_by(text: &str) -> Result<Vec<PartitionField>, String> {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("none") {
         return Ok(Vec::new());
     }
-    let mut terms: Vec<PartitionTerm> = Vec::new();
+    let mut terms: Vec<PartitionField> = Vec::new();
     for field in fields(text) {
         let term = parse_term(field.trim())?;
-        let is_alike = |other: &PartitionTerm| {
+        let is_alike = |other: &PartitionField| {
             other.column == term.column && same_kind(other.transform, term.transform)
         };
         if terms.iter().any(is_alike) {
@@ -92,7 +51,7 @@ fn fields(text: &str) -> Vec<&str> {
     text.split(is_border).collect()
 }
 
-fn parse_term(field: &str) -> Result<PartitionTerm, String> {
+fn parse_term(field: &str) -> Result<PartitionField, String> {
     use PartitionColumn::{Key, Offset, Partition, Timestamp, Value};
     let unknown = || {
         format!(
@@ -103,7 +62,7 @@ fn parse_term(field: &str) -> Result<PartitionTerm, String> {
     let Some(open) = field.find(['(', '[']) else {
         return match parse_column(field) {
             Some(Partition) => {
-                Ok(PartitionTerm { column: Partition, transform: PartitionTransform::Identity })
+                Ok(PartitionField { column: Partition, transform: PartitionTransform::Identity })
             }
             Some(_) => Err(format!(
                 "a transform of {field}, such as bucket[16, {field}]: only __partition has few \
@@ -149,7 +108,7 @@ fn parse_term(field: &str) -> Result<PartitionTerm, String> {
         PartitionTransform::Truncate(_) => matches!(column, Key | Value | Offset),
     };
     if fits {
-        Ok(PartitionTerm { column, transform })
+        Ok(PartitionField { column, transform })
     } else {
         Err(format!(
             "year, month, day and hour with __timestamp, truncate with key, value or __offset, \
@@ -159,14 +118,7 @@ fn parse_term(field: &str) -> Result<PartitionTerm, String> {
 }
 
 fn parse_column(text: &str) -> Option<PartitionColumn> {
-    match text {
-        "key" => Some(PartitionColumn::Key),
-        "value" => Some(PartitionColumn::Value),
-        "__partition" => Some(PartitionColumn::Partition),
-        "__offset" => Some(PartitionColumn::Offset),
-        "__timestamp" => Some(PartitionColumn::Timestamp),
-        _ => None,
-    }
+    PartitionColumn::ALL.into_iter().find(|column| column.name() == text)
 }
 
 /// Whether two transforms of one column may not stand together: Iceberg refuses two of the same
@@ -192,7 +144,7 @@ mod tests {
     #[test]
     fn fields_are_read() {
         use {PartitionColumn as C, PartitionTransform as T};
-        let term = |column, transform| PartitionTerm { column, transform };
+        let term = |column, transform| PartitionField { column, transform };
         for (text, expected) in [
             ("none", vec![]),
             ("", vec![]),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 use strom_protocol::{ErrorCode, TopicId, Uuid};
 
 use super::*;
@@ -139,8 +140,8 @@ fn topic(name: &str, configs: &[(&str, &str)]) -> Topic {
     }
 }
 
-const BY_DAY: PartitionTerm =
-    PartitionTerm { column: PartitionColumn::Timestamp, transform: PartitionTransform::Day };
+const BY_DAY: PartitionField =
+    PartitionField { column: PartitionColumn::Timestamp, transform: PartitionTransform::Day };
 
 #[test]
 fn effective_values_come_from_topic_broker_and_default_in_that_order() {

@@ -1,11 +1,11 @@
 //! Row groups encoded as data comes.
 
 use iceberg::spec::{Literal, PrimitiveLiteral};
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 
 use super::*;
 use crate::ahead::TABLE_FILES_MAX;
 use crate::flush;
-use crate::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 
 const VALUE_BYTES: usize = 512 << 10;
 

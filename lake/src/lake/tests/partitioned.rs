@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
+
 use super::*;
-use crate::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 
 const DAY: i64 = 24 * 3_600_000;
 
