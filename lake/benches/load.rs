@@ -1,8 +1,9 @@
 //! How long a table load takes while its topic is being written to: p50, p99 and the longest.
 //!
 //! A store and a lake on a temporary directory, 1 KiB JSON records of one or six partitions
-//! appended at a steady rate, and a load every tenth of a second. Prints one line per case; what
-//! the lake's threads have run by then is shown as CPU per produced byte.
+//! appended at a steady rate, and a load every tenth of a second; the table is partitioned by
+//! nothing or into four buckets. Prints one line per case: the rate that was asked for and the one
+//! that came about, and what the whole process has run, as CPU per produced megabyte.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's output is its result")]
 
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use strom_lake::{Lake, LakeOptions, LakeTopic};
+use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 use strom_protocol::record::{BatchBuilder, Compression, Scratch};
 use strom_protocol::{Bytes, TopicId, Uuid};
 use strom_storage::{
@@ -23,22 +25,32 @@ const BATCH_RECORDS: usize = 64;
 const RUN: Duration = Duration::from_secs(15);
 const BETWEEN_LOADS: Duration = Duration::from_millis(100);
 
+/// What is written, and how fast.
+struct Case {
+    partitions: i32,
+    rate_mb: u64,
+    buckets: Option<u32>,
+}
+
 fn main() {
-    println!("partitions  MB/s  loads  p50 ms  p99 ms  max ms  MB per CPU-s of the whole");
-    for partitions in [1, 6] {
-        for rate_mb in [1, 10, 50] {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            run(dir.path(), partitions, rate_mb);
+    println!("partitions  buckets  MB/s  in fact  loads  p50 ms  p99 ms  max ms  CPU ms per MB");
+    for buckets in [None, Some(4)] {
+        for partitions in [1, 6] {
+            for rate_mb in [1, 10, 50] {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                run(dir.path(), &Case { partitions, rate_mb, buckets });
+            }
         }
     }
 }
 
-fn run(dir: &Path, partitions: i32, rate_mb: u64) {
-    let (store, lake, id) = open(dir, partitions);
+fn run(dir: &Path, case: &Case) {
+    let &Case { partitions, rate_mb, buckets } = case;
+    let (store, lake, id) = open(dir, case);
     let batches: Vec<Bytes> = (0..64).map(batch).collect();
     let batch_bytes = batches[0].len() as u64;
     let (stop, produced) = (AtomicBool::new(false), AtomicU64::new(0));
-    let cpu = cpu_seconds();
+    let (cpu, began) = (cpu_seconds(), Instant::now());
     let mut latencies = std::thread::scope(|scope| {
         scope.spawn(|| {
             let began = Instant::now();
@@ -60,7 +72,7 @@ fn run(dir: &Path, partitions: i32, rate_mb: u64) {
         stop.store(true, Ordering::Relaxed);
         latencies
     });
-    let cpu = cpu_seconds() - cpu;
+    let (cpu, took) = (cpu_seconds() - cpu, began.elapsed());
     latencies.sort_unstable();
     let at = |share: f64| {
         let index = (latencies.len() as f64 * share) as usize;
@@ -68,18 +80,21 @@ fn run(dir: &Path, partitions: i32, rate_mb: u64) {
     };
     let megabytes = produced.load(Ordering::Relaxed) as f64 / 1e6;
     println!(
-        "{partitions:10}  {rate_mb:4}  {:5}  {:6.1}  {:6.1}  {:6.1}  {:8.0}",
+        "{partitions:10}  {:7}  {rate_mb:4}  {:7.1}  {:5}  {:6.1}  {:6.1}  {:6.1}  {:13.1}",
+        buckets.unwrap_or(1),
+        megabytes / took.as_secs_f64(),
         latencies.len(),
         at(0.5),
         at(0.99),
         at(1.0),
-        megabytes / cpu
+        cpu * 1e3 / megabytes
     );
     lake.close();
     store.close().expect("a journal that closes");
 }
 
-fn open(dir: &Path, partitions: i32) -> (Arc<Store>, Arc<Lake>, TopicId) {
+fn open(dir: &Path, case: &Case) -> (Arc<Store>, Arc<Lake>, TopicId) {
+    let partitions = case.partitions;
     let id = TopicId(Uuid::from_u128(1));
     let spec = TopicSpec {
         id,
@@ -94,7 +109,12 @@ fn open(dir: &Path, partitions: i32) -> (Arc<Store>, Arc<Lake>, TopicId) {
     let (store, _) = Store::open(data_dir, metadata, options, vec![spec], 0).expect("a new store");
     let options = LakeOptions::new(dir.join("warehouse"), dir.join("spool"));
     let lake = Lake::open(Arc::clone(&store), options).expect("a new lake");
-    lake.add_topic(LakeTopic::new(id, "events", partitions, 0));
+    let bucket = |count| PartitionField {
+        column: PartitionColumn::Value,
+        transform: PartitionTransform::Bucket(count),
+    };
+    let partition_by = case.buckets.map(bucket).into_iter().collect();
+    lake.add_topic(LakeTopic { partition_by, ..LakeTopic::new(id, "events", partitions, 0) });
     (store, lake, id)
 }
 
