@@ -3,10 +3,13 @@
 
 pub mod admin;
 mod fetch_sessions;
+mod leader_epochs;
+mod producing;
 
 use std::time::Duration;
 
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -101,7 +104,7 @@ pub fn produced(wire: &mut Wire, topic: &str, partition: i32, records: &[u8]) ->
 }
 
 /// A Fetch of one partition of a topic from an offset.
-fn fetch(topic: FetchTopic, partition: i32, offset: i64) -> FetchRequest {
+pub fn fetch(topic: FetchTopic, partition: i32, offset: i64) -> FetchRequest {
     let partition = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -271,6 +274,11 @@ fn topics_with_impossible_names_or_settings_are_not_created() {
         .with_timeout_ms(10_000)
         .with_topic_names(vec![name(&unique("absent"))]);
     assert_eq!(wire.call(4, &delete).responses[0].error_code, UNKNOWN_TOPIC_OR_PARTITION);
+    // By id, of which none is known; the existing topic is what it was.
+    let by_id = DeleteTopicState::default().with_name(None).with_topic_id(uuid::Uuid::new_v4());
+    let delete = DeleteTopicsRequest::default().with_timeout_ms(10_000).with_topics(vec![by_id]);
+    assert_eq!(wire.call(6, &delete).responses[0].error_code, UNKNOWN_TOPIC_ID);
+    assert_eq!(fetched(&mut wire, &existing, 0), 0);
 }
 
 #[test]

@@ -11,12 +11,12 @@ use kafka_protocol::messages::{
     DescribeClusterRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
     InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
 };
-use strom_integration_tests::broker::{shared, unique};
+use strom_integration_tests::broker::{Broker, shared, unique};
 use strom_integration_tests::wait::wait_for;
 
-use crate::records::delete_topic;
+use crate::records::{create_topic, delete_topic};
 use crate::refusals::{fetched, name, produced, topic, wire};
-use crate::wire::{Wire, batch, field, forge, text};
+use crate::wire::{Wire, batch, batch_at, text};
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const UNSUPPORTED_VERSION: i16 = 35;
@@ -42,16 +42,6 @@ fn offset_at(
     (found.error_code, found.offset, found.timestamp, found.leader_epoch)
 }
 
-/// A batch of one record with this timestamp.
-fn at(timestamp: i64) -> Vec<u8> {
-    let mut batch = batch(&[b"timed"]);
-    for position in [27, 35] {
-        forge(&mut batch, position, &timestamp.to_be_bytes());
-    }
-    assert_eq!(field::LAST_OFFSET_DELTA, 23, "the timestamps follow");
-    batch.to_vec()
-}
-
 #[test]
 fn offsets_have_names_and_are_found_by_time() {
     let (topic, mut wire) = (topic(), wire());
@@ -66,7 +56,7 @@ fn offsets_have_names_and_are_found_by_time() {
     );
     let start = 1_700_000_000_000;
     for (offset, later) in [(0, 1000), (1, 5000), (2, 3000), (3, 5000)] {
-        let code = produced(&mut wire, &topic, 0, &at(start + later));
+        let code = produced(&mut wire, &topic, 0, &batch_at(start + later));
         assert_eq!(code, 0, "record {offset}");
     }
     let epoch = offset_at(&mut wire, 10, &topic, (-1, 0)).3;
@@ -159,7 +149,7 @@ fn topics_keep_their_id_until_they_are_made_again() {
     wait_for("the id to be forgotten", Duration::from_secs(30), || {
         (wire.call(12, &by_id).topics[0].error_code == UNKNOWN_TOPIC_ID).then_some(())
     });
-    crate::records::create_topic(shared().bootstrap(), &topic, 1);
+    create_topic(shared().bootstrap(), &topic, 1);
     wait_for("the topic to be there again", Duration::from_secs(30), || {
         (fetched(&mut wire, &topic, 0) == 0).then_some(())
     });
@@ -240,4 +230,55 @@ fn a_partition_that_is_not_there_does_not_end_the_wait_for_others() {
     assert_eq!(fetch(&[&topic]), (vec![0], true));
     assert_eq!(fetch(&[&absent, &topic]), (vec![0, UNKNOWN_TOPIC_OR_PARTITION], true));
     assert_eq!(fetch(&[&absent]), (vec![UNKNOWN_TOPIC_OR_PARTITION], false));
+}
+
+/// Until transactions exist nothing is aborted; who reads uncommitted records is not even told that.
+#[test]
+fn aborted_transactions_are_listed_for_those_who_read_committed_records() {
+    let (topic, mut wire) = (topic(), wire());
+    assert_eq!(produced(&mut wire, &topic, 0, &batch(&[b"record"])), 0);
+    for version in [4, 11, 12] {
+        for (isolation, offset, expected) in
+            [(0, 0, None), (0, 1, None), (1, 0, Some(0)), (1, 1, Some(0))]
+        {
+            let partition = FetchPartition::default()
+                .with_fetch_offset(offset)
+                .with_partition_max_bytes(1 << 20);
+            let asked =
+                FetchTopic::default().with_topic(name(&topic)).with_partitions(vec![partition]);
+            let request = FetchRequest::default()
+                .with_replica_id((-1).into())
+                .with_max_bytes(1 << 20)
+                .with_session_epoch(-1)
+                .with_isolation_level(isolation)
+                .with_topics(vec![asked]);
+            let found = &wire.call(version, &request).responses[0].partitions[0];
+            assert_eq!(found.error_code, 0);
+            let listed = found.aborted_transactions.as_ref().map(Vec::len);
+            assert_eq!(listed, expected, "version {version}, isolation {isolation}, {offset}");
+        }
+    }
+}
+
+#[test]
+fn topics_are_not_created_by_asking_where_the_broker_does_not_allow_it() {
+    let broker = Broker::start(&[("auto.create.topics.enable", "false")]);
+    let mut wire = Wire::open(broker.bootstrap());
+    let ask = |topic: &str| {
+        MetadataRequest::default()
+            .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name(topic)))]))
+            .with_allow_auto_topic_creation(true)
+    };
+    // Before version 4 a request cannot say that it would rather not create the topic.
+    for version in [1, 3, 4, 9, 12] {
+        let found = &wire.call(version, &ask("unmade")).topics[0];
+        assert_eq!(found.error_code, UNKNOWN_TOPIC_OR_PARTITION, "version {version}: {found:?}");
+    }
+    create_topic(broker.bootstrap(), "made", 1);
+    wait_for("the topic that was made", Duration::from_secs(30), || {
+        (wire.call(9, &ask("made")).topics[0].error_code == 0).then_some(())
+    });
+    let all = wire.call(9, &MetadataRequest::default().with_topics(None));
+    let names: Vec<_> = all.topics.iter().filter_map(|topic| topic.name.clone()).collect();
+    assert_eq!(names, [name("made")]);
 }

@@ -148,7 +148,26 @@ pub fn batch(values: &[&[u8]]) -> BytesMut {
     bytes
 }
 
-fn record(index: i32, value: &[u8]) -> Record {
+/// One batch of one record with this timestamp.
+pub fn batch_at(timestamp: i64) -> BytesMut {
+    let mut batch = batch(&[b"timed"]);
+    for position in [field::BASE_TIMESTAMP, field::MAX_TIMESTAMP] {
+        forge(&mut batch, position, &timestamp.to_be_bytes());
+    }
+    batch
+}
+
+/// One batch of an idempotent producer.
+pub fn sequenced(producer_id: i64, epoch: i16, sequence: i32, values: &[&[u8]]) -> BytesMut {
+    let mut batch = batch(values);
+    let producer =
+        [&producer_id.to_be_bytes()[..], &epoch.to_be_bytes(), &sequence.to_be_bytes()].concat();
+    forge(&mut batch, field::PRODUCER, &producer);
+    batch
+}
+
+/// The record with this offset and sequence in its batch.
+pub fn record(index: i32, value: &[u8]) -> Record {
     Record {
         transactional: false,
         control: false,
@@ -173,6 +192,10 @@ pub mod field {
     pub const CRC: usize = 17;
     pub const ATTRIBUTES: usize = 21;
     pub const LAST_OFFSET_DELTA: usize = 23;
+    pub const BASE_TIMESTAMP: usize = 27;
+    pub const MAX_TIMESTAMP: usize = 35;
+    /// Id, epoch and base sequence, one after the other.
+    pub const PRODUCER: usize = 43;
     pub const COUNT: usize = 57;
     pub const RECORDS: usize = 61;
 }

@@ -12,34 +12,34 @@ use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
+use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use kafka_protocol::messages::offset_for_leader_epoch_request::{
-    OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use kafka_protocol::messages::{
     AlterConfigsRequest, CreatePartitionsRequest, DeleteRecordsRequest,
     DescribeTopicPartitionsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
-    ListPartitionReassignmentsRequest, OffsetDeleteRequest, OffsetForLeaderEpochRequest,
+    ListPartitionReassignmentsRequest, OffsetDeleteRequest,
 };
+use strom_integration_tests::broker::Against;
 
 use super::*;
 
+const UNKNOWN_SERVER_ERROR: i16 = -1;
 const INVALID_REPLICA_ASSIGNMENT: i16 = 39;
 const INVALID_REQUEST: i16 = 42;
 const POLICY_VIOLATION: i16 = 44;
-const FENCED_LEADER_EPOCH: i16 = 74;
-const UNKNOWN_LEADER_EPOCH: i16 = 75;
 const ELECTION_NOT_NEEDED: i16 = 84;
 const GROUP_SUBSCRIBED_TO_TOPIC: i16 = 86;
 
 pub const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
 pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub const APPEND: i8 = 2;
+pub const SUBTRACT: i8 = 3;
 
 pub fn grow(topic: &str, count: i32, assignments: Option<&[&[i32]]>) -> CreatePartitionsTopic {
     let assignment = |ids: &&[i32]| {
@@ -169,6 +169,23 @@ fn options_that_cannot_be_are_not_set_one_by_one() {
     assert!(responses.iter().all(|one| one.error_code == INVALID_REQUEST), "{responses:?}");
 }
 
+/// All options of a resource, as AlterConfigs has them.
+pub fn replacing(
+    kind: i8,
+    resource: &str,
+    configs: &[(&str, Option<&str>)],
+) -> alter_configs_request::AlterConfigsResource {
+    let config = |(option, value): &(&str, Option<&str>)| {
+        alter_configs_request::AlterableConfig::default()
+            .with_name(text(option))
+            .with_value(value.map(text))
+    };
+    alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(resource))
+        .with_configs(configs.iter().map(config).collect())
+}
+
 #[test]
 fn options_that_cannot_be_are_not_set_all_at_once() {
     let (topic, mut wire) = (topic(), wire());
@@ -181,21 +198,55 @@ fn options_that_cannot_be_are_not_set_all_at_once() {
         (TOPIC, &topic, vec![("a", Some("1")), ("a", Some("2"))], INVALID_REQUEST),
         (BROKER, "1", vec![("node.id", Some("2"))], INVALID_REQUEST),
         (8, "1", vec![("root", Some("INFO"))], INVALID_REQUEST),
+        (77, "what", vec![("retention.ms", Some("1"))], INVALID_REQUEST),
         (TOPIC, &topic, vec![], 0),
     ] {
-        let config = |(option, value): &(&str, Option<&str>)| {
-            alter_configs_request::AlterableConfig::default()
-                .with_name(text(option))
-                .with_value(value.map(text))
-        };
-        let resource = alter_configs_request::AlterConfigsResource::default()
-            .with_resource_type(kind)
-            .with_resource_name(text(resource))
-            .with_configs(configs.iter().map(config).collect());
+        let resource = replacing(kind, resource, &configs);
         for version in 0..=2 {
             let request = AlterConfigsRequest::default().with_resources(vec![resource.clone()]);
             let response = &wire.call(version, &request).responses[0];
             assert_eq!(response.error_code, expected, "{configs:?}: {response:?}");
+        }
+    }
+}
+
+/// Kind and name of a resource, an option, an operation; Strom's answer and Kafka's.
+type NotServed<'a> = ((i8, &'a str), &'a str, i8, (i16, i16));
+
+/// Operations that do not exist, of which Kafka's controller does not know what went wrong, and
+/// resources that it has and this broker has not.
+#[test]
+fn operations_and_resources_that_are_not_served_are_refused() {
+    let (topic, mut wire) = (topic(), wire());
+    let cases: &[NotServed<'_>] = &[
+        ((TOPIC, &topic), "retention.ms", 4, (INVALID_REQUEST, UNKNOWN_SERVER_ERROR)),
+        ((TOPIC, &topic), "retention.ms", -1, (INVALID_REQUEST, UNKNOWN_SERVER_ERROR)),
+        ((TOPIC, &topic), "cleanup.policy", i8::MAX, (INVALID_REQUEST, UNKNOWN_SERVER_ERROR)),
+        ((BROKER, "1"), "node.id", 4, (INVALID_REQUEST, INVALID_REQUEST)),
+        ((CLIENT_METRICS, "all"), "interval.ms", SET, (INVALID_REQUEST, INVALID_CONFIG)),
+        ((CLIENT_METRICS, "all"), "no.such.option", SET, (INVALID_REQUEST, INVALID_CONFIG)),
+        ((GROUP, "any"), "no.such.option", SET, (INVALID_REQUEST, INVALID_CONFIG)),
+    ];
+    for ((kind, resource), option, operation, (strom, kafka)) in cases {
+        let expected = if Against::chosen() == Against::Strom { strom } else { kafka };
+        let change = [(*option, *operation, Some("far too much"))];
+        let request = IncrementalAlterConfigsRequest::default()
+            .with_resources(vec![incremental(*kind, resource, &change)]);
+        for version in 0..=1 {
+            let response = &wire.call(version, &request).responses[0];
+            assert_eq!(response.error_code, *expected, "{kind} {change:?}: {response:?}");
+        }
+        if *operation != SET {
+            continue;
+        }
+        let request = AlterConfigsRequest::default().with_resources(vec![replacing(
+            *kind,
+            resource,
+            &[(*option, Some("far too much"))],
+        )]);
+        for version in 0..=2 {
+            let response = &wire.call(version, &request).responses[0];
+            assert_eq!(response.error_code, *expected, "{kind} {option}: {response:?}");
         }
     }
 }
@@ -254,55 +305,6 @@ fn records_that_are_not_there_or_not_to_go_are_not_deleted() {
     assert_eq!(fetched(&mut wire, &topic, 0), 0);
 }
 
-/// The answer for one partition: error code, epoch, end offset.
-fn end_of_epoch(
-    wire: &mut Wire,
-    version: i16,
-    (topic, partition): (&str, i32),
-    (current, asked): (i32, i32),
-) -> (i16, i32, i64) {
-    let partition = OffsetForLeaderPartition::default()
-        .with_partition(partition)
-        .with_current_leader_epoch(current)
-        .with_leader_epoch(asked);
-    let topic =
-        OffsetForLeaderTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
-    let mut request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
-    if version >= 3 {
-        request = request.with_replica_id((-1).into());
-    }
-    let found = &wire.call(version, &request).topics[0].partitions[0];
-    (found.error_code, found.leader_epoch, found.end_offset)
-}
-
-#[test]
-fn leader_epochs_end_at_the_log_end_or_are_refused() {
-    let (topic, mut wire) = (topic(), wire());
-    assert_eq!(produced(&mut wire, &topic, 0, &batch(&[b"one", b"two"])), 0);
-    let absent = unique("absent");
-    let metadata = MetadataRequest::default()
-        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name(&topic)))]));
-    let now = wire.call(9, &metadata).topics[0].partitions[0].leader_epoch;
-    for version in 2..=4 {
-        for (place, epochs, expected) in [
-            ((&*topic, 0), (-1, now), (0, now, 2)),
-            ((&topic, 0), (now, now), (0, now, 2)),
-            ((&topic, 0), (-1, now + 1), (0, -1, -1)),
-            ((&topic, 0), (-1, -1), (0, -1, -1)),
-            ((&topic, 0), (now + 1, now), (UNKNOWN_LEADER_EPOCH, -1, -1)),
-            ((&topic, 4), (-1, now), (UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
-            ((&absent, 0), (-1, now), (UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
-        ] {
-            let found = end_of_epoch(&mut wire, version, place, epochs);
-            assert_eq!(found, expected, "version {version}: {place:?} {epochs:?}");
-        }
-        if now > 0 {
-            let found = end_of_epoch(&mut wire, version, (&topic, 0), (now - 1, now));
-            assert_eq!(found, (FENCED_LEADER_EPOCH, -1, -1));
-        }
-    }
-}
-
 #[test]
 fn elections_are_not_needed_and_unknown_partitions_have_none() {
     let (topic, mut wire) = (topic(), wire());
@@ -339,8 +341,31 @@ fn elections_are_not_needed_and_unknown_partitions_have_none() {
     let response = wire.call(2, &unheard_of);
     let partition = &response.replica_election_results[0].partition_result[0];
     assert_eq!((response.error_code, partition.error_code), (INVALID_REQUEST, INVALID_REQUEST));
-    let moving = wire.call(0, &ListPartitionReassignmentsRequest::default().with_topics(None));
-    assert_eq!((moving.error_code, moving.topics.len()), (0, 0), "{moving:?}");
+}
+
+#[test]
+fn nothing_is_ever_being_moved_whatever_is_asked_for() {
+    let (topic, mut wire) = (topic(), wire());
+    let absent = unique("absent");
+    let of = |topic: &str, partitions: &[i32]| {
+        ListPartitionReassignmentsTopics::default()
+            .with_name(name(topic))
+            .with_partition_indexes(partitions.to_vec())
+    };
+    for topics in [
+        None,
+        Some(vec![]),
+        Some(vec![of(&topic, &[0])]),
+        Some(vec![of(&topic, &[0, 0, 7]), of(&topic, &[-1])]),
+        Some(vec![of(&absent, &[0])]),
+        Some(vec![of("no/slash", &[0]), of(&topic, &[])]),
+    ] {
+        let request = ListPartitionReassignmentsRequest::default()
+            .with_timeout_ms(10_000)
+            .with_topics(topics.clone());
+        let moving = wire.call(0, &request);
+        assert_eq!((moving.error_code, moving.topics.len()), (0, 0), "{topics:?}: {moving:?}");
+    }
 }
 
 fn page(

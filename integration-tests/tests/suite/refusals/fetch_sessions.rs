@@ -8,6 +8,7 @@ use super::*;
 
 const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;
 const INVALID_FETCH_SESSION_EPOCH: i16 = 71;
+const INCONSISTENT_TOPIC_ID: i16 = 103;
 const FETCH_SESSION_TOPIC_ID_ERROR: i16 = 106;
 /// A version with sessions in which topics have names.
 const NAMES: i16 = 12;
@@ -131,8 +132,15 @@ fn sessions_that_are_unknown_stale_or_of_another_kind_are_refused() {
     assert_eq!(code(&mut wire, NAMES, id, 1), FETCH_SESSION_ID_NOT_FOUND);
 }
 
+/// A session that was opened by the id of a topic goes on to name it when it is gone, and when
+/// another has its name: what a consumer is told then makes it ask for metadata.
 #[test]
-fn a_session_by_topic_id_says_when_its_topic_is_gone() {
+fn a_session_by_topic_id_says_when_its_topic_is_gone_or_another_has_its_name() {
+    // Kafka's session has found the topic's name, and goes on to ask by it.
+    let (gone, remade) = match Against::chosen() {
+        Against::Strom => (UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_ID),
+        Against::Kafka => (UNKNOWN_TOPIC_OR_PARTITION, INCONSISTENT_TOPIC_ID),
+    };
     let (topic, mut wire) = (wide_topic(1), wire());
     let metadata = MetadataRequest::default()
         .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name(&topic)))]));
@@ -143,14 +151,25 @@ fn a_session_by_topic_id_says_when_its_topic_is_gone() {
     let first = wire.call(17, &opening);
     assert_eq!(named(&first), [(0, 0, true)]);
     let mut epoch = 0;
+    let mut says = |wire: &mut Wire, expected: i16| {
+        let what = format!("the session to answer {expected}");
+        wait_for(&what, Duration::from_secs(30), || {
+            epoch += 1;
+            let response = wire.call(17, &request(first.session_id, epoch, &[], &[]));
+            assert!(response.responses.iter().all(|topic| topic.topic_id == topic_id));
+            (named(&response) == [(0, expected, false)]).then_some(())
+        });
+    };
     crate::records::delete_topic(shared().bootstrap(), &topic);
-    wait_for("the session to say that the topic is gone", Duration::from_secs(30), || {
-        epoch += 1;
-        let response = wire.call(17, &request(first.session_id, epoch, &[], &[]));
-        // Kafka asks by the name that its session has found, as long as it has found one.
-        let unknown = |code| [UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION].contains(&code);
-        named(&response).iter().any(|(_, code, _)| unknown(*code)).then_some(())
+    says(&mut wire, gone);
+    create_topic(shared().bootstrap(), &topic, 1);
+    wait_for("the new topic to take records", Duration::from_secs(30), || {
+        (produced(&mut wire, &topic, 0, &batch(&[b"of another"])) == 0).then_some(())
     });
+    says(&mut wire, remade);
+    // Nothing of the new topic is given for the id of the former, in a session or without.
+    let alone = wire.call(17, &opening.clone().with_session_epoch(-1));
+    assert_eq!(named(&alone), [(0, UNKNOWN_TOPIC_ID, false)]);
 }
 
 /// Kafka divides its places among eight shards, so this is asked of Strom only.
