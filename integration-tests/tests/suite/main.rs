@@ -36,6 +36,7 @@ mod full_disk;
 mod group_state;
 mod groups;
 mod hostile;
+mod long_poll;
 mod records;
 mod refusals;
 mod refused_starts;
