@@ -23,6 +23,7 @@ mod admin;
 mod admin_effects;
 mod admin_tools;
 mod administration;
+mod bit_for_bit;
 mod catalog;
 mod clients_page;
 mod commands;
