@@ -2,14 +2,10 @@
 //! must decode in that version and carry no error. What the fields mean is other tests' business.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod newest;
+mod running;
 
 use strom_protocol::api::{ApiKey, Request, Response, SERVED};
-use strom_protocol::frame;
 use strom_protocol::messages::{
     alter_configs::{AlterConfigsRequest, AlterConfigsResource, AlterableConfig},
     api_versions::ApiVersionsRequest,
@@ -48,69 +44,11 @@ use strom_protocol::messages::{
     sync_group::SyncGroupRequest,
 };
 use strom_protocol::record::{BatchBuilder, Compression};
-use strom_protocol::wire::Reader;
 use strom_protocol::{Bytes, ErrorCode, Uuid};
 
+use self::running::{Client, create, start};
+
 const TOPIC: &str = "every-version";
-
-struct Running {
-    process: Child,
-    address: String,
-    _data: tempfile::TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn start() -> Running {
-    let data = tempfile::tempdir().unwrap();
-    let process = Command::new(env!("CARGO_BIN_EXE_strom"))
-        .args(["--set", "listeners=PLAINTEXT://127.0.0.1:0", "--set", "http.address=127.0.0.1:0"])
-        .args(["--set", "group.initial.rebalance.delay.ms=0"])
-        .args(["--set", &format!("data.dir={}", data.path().display())])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let address = address(data.path());
-    Running { process, address, _data: data }
-}
-
-fn address(data: &Path) -> String {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < patience {
-        if let Ok(text) = std::fs::read_to_string(data.join("addresses.json")) {
-            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-            return json["kafka"][0].as_str().unwrap().to_owned();
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("the broker did not write addresses.json");
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    fn call(&mut self, version: i16, request: impl Into<Request>) -> Response {
-        let request = request.into();
-        let key = request.api_key();
-        let bytes = frame::encode_request(7, Some("every-version"), version, &request).unwrap();
-        self.0.write_all(&bytes).unwrap();
-        let mut size = [0; 4];
-        let read = self.0.read_exact(&mut size);
-        read.unwrap_or_else(|error| panic!("{key} version {version}: no answer: {error}"));
-        let mut body = vec![0; u32::from_be_bytes(size) as usize];
-        self.0.read_exact(&mut body).unwrap();
-        let mut reader = Reader::new(Bytes::from(body));
-        let correlation = frame::decode_response_header(key, version, &mut reader).unwrap();
-        assert_eq!(correlation, 7, "{key} version {version}");
-        Response::decode(key, version, &mut reader)
-            .unwrap_or_else(|error| panic!("{key} version {version}: {error}"))
-    }
-}
 
 /// What the requests need to know of the broker's state.
 struct State {
@@ -124,9 +62,7 @@ struct State {
 #[test]
 fn every_api_answers_in_every_version() {
     let broker = start();
-    let stream = TcpStream::connect(&broker.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let mut client = Client(stream);
+    let mut client = Client::open(&broker);
     let topic_id = create(&mut client, TOPIC);
     for spec in SERVED {
         for version in spec.min..=spec.max {
@@ -151,24 +87,6 @@ fn expected_error(key: ApiKey, version: i16) -> ErrorCode {
         ApiKey::JoinGroup if version >= 4 => ErrorCode::MemberIdRequired,
         ApiKey::ElectLeaders => ErrorCode::ElectionNotNeeded,
         _ => ErrorCode::None,
-    }
-}
-
-fn create(client: &mut Client, name: &str) -> Uuid {
-    let topic = CreatableTopic {
-        name: name.to_owned().into(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request =
-        CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..Default::default() };
-    match client.call(7, request) {
-        Response::CreateTopics(response) => {
-            assert_eq!(response.topics[0].error_code, 0, "{response:?}");
-            response.topics[0].topic_id
-        }
-        other => panic!("{other:?}"),
     }
 }
 
