@@ -12,7 +12,7 @@ fn note(key: ApiKey) -> &'static str {
             "0-2 are advertised, as in Kafka 4, so that librdkafka keeps compression on; using them closes the connection. acks 0, 1 and all; idempotent producers; a transactional id is INVALID_REQUEST. `compression.type` of a topic is stored and echoed, batches keep the producer's codec."
         }
         ApiKey::Fetch => {
-            "Fetch sessions as in Kafka, bounded by `max.incremental.fetch.session.cache.slots` and by 100000 partitions in all. Long polls wake on append, deletion and shutdown. Batches go out as they were produced to every version, zstd also below v10, as from Kafka."
+            "Fetch sessions as in Kafka, bounded by `max.incremental.fetch.session.cache.slots` and by 100000 partitions in all. Long polls wake on append, deletion and shutdown. Batches go out as they were produced to every version, zstd also below v10, as from Kafka. A session by topic ids says UNKNOWN_TOPIC_ID of a topic that is gone, also when another has its name, where Kafka's sessions remember the name and say INCONSISTENT_TOPIC_ID: consumers ask for metadata after either."
         }
         ApiKey::ListOffsets => {
             "-1 latest, -2 earliest, -3 max timestamp, -4 earliest local (the log start), by time. -5 and -6 ask for a tier that does not exist: offset -1."
@@ -44,7 +44,7 @@ fn note(key: ApiKey) -> &'static str {
             "Further partitions are ready in the same answer. Internal topics are INVALID_REQUEST: the number of their partitions decides where groups are."
         }
         ApiKey::DeleteRecords => {
-            "The topic's table takes what goes first; if it cannot within the request's time-out, REQUEST_TIMED_OUT and nothing is removed. Topics that are only compacted are POLICY_VIOLATION."
+            "The topic's table takes what goes first; if it cannot within the request's time-out, which is that of all its topics together, REQUEST_TIMED_OUT and nothing of the topic is removed. Topics that are only compacted are POLICY_VIOLATION."
         }
         ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs => {
             "Options of topics, in effect at once. Options of the broker are read at start: INVALID_REQUEST, as for Kafka's read-only ones. Groups, client metrics and loggers are INVALID_REQUEST."

@@ -2,37 +2,42 @@
 //!
 //! The order makes each step safe: the topic's table takes what is about to go, the journal is synced
 //! (a log start never passes what is), the log starts move, and the answer waits for that to be
-//! durable. A table that cannot be committed in time is REQUEST_TIMED_OUT, and nothing is removed.
+//! durable. A table that cannot be committed in time is REQUEST_TIMED_OUT, and nothing is removed; the
+//! time of the request is that of all its topics together.
 
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
 use strom_coordinator::cluster::Topic;
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsPartitionResult, DeleteRecordsRequest,
     DeleteRecordsResponse, DeleteRecordsTopic, DeleteRecordsTopicResult,
 };
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::session::Context;
 
 const HIGH_WATERMARK: i64 = -1;
 const NO_LOW_WATERMARK: i64 = -1;
+/// So many topics of a request are worked on together: one whose table has to wait for its bucket does not
+/// take the time of the others.
+const TOPICS_AT_ONCE: usize = 64;
 
 /// Removes records of each partition below the offset given, and says where it begins now.
 pub async fn handle(context: Context, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let mut topics = Vec::with_capacity(request.topics.len().min(1024));
-    for topic in request.topics {
-        topics.push(one(&context, topic, patience).await);
-    }
+    let deadline = Instant::now() + patience;
+    let topics = stream::iter(request.topics).map(|topic| one(&context, topic, deadline));
+    let topics = topics.buffered(TOPICS_AT_ONCE).collect().await;
     DeleteRecordsResponse { topics, ..Default::default() }
 }
 
 async fn one(
     context: &Context,
     wanted: DeleteRecordsTopic,
-    patience: Duration,
+    deadline: Instant,
 ) -> DeleteRecordsTopicResult {
     let topic = deletable(context, &wanted.name);
     let mut partitions = Vec::with_capacity(wanted.partitions.len());
@@ -46,7 +51,7 @@ async fn one(
         }
     }
     if let (Ok(topic), false) = (&topic, accepted.is_empty()) {
-        partitions.extend(remove(context, topic, &accepted, patience).await);
+        partitions.extend(remove(context, topic, &accepted, deadline).await);
     }
     DeleteRecordsTopicResult { name: wanted.name, partitions }
 }
@@ -82,9 +87,9 @@ async fn remove(
     context: &Context,
     topic: &Topic,
     accepted: &[(i32, i64)],
-    patience: Duration,
+    deadline: Instant,
 ) -> Vec<DeleteRecordsPartitionResult> {
-    let prepared = prepare(context, topic, accepted, patience).await;
+    let prepared = prepare(context, topic, accepted, deadline).await;
     let mut results = Vec::with_capacity(accepted.len());
     let mut tickets = Vec::with_capacity(accepted.len());
     for (index, offset) in accepted {
@@ -121,13 +126,13 @@ async fn prepare(
     context: &Context,
     topic: &Topic,
     accepted: &[(i32, i64)],
-    patience: Duration,
+    deadline: Instant,
 ) -> Result<(), ErrorCode> {
     let committed = context.broker.lake.commit_below(topic.id, accepted);
-    let reason = match tokio::time::timeout(patience, committed).await {
+    let reason = match tokio::time::timeout_at(deadline, committed).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some(format!("not committed within {} ms", patience.as_millis())),
+        Err(_) => Some("not committed within the time of the request".to_owned()),
     };
     if let Some(reason) = reason {
         warn!(

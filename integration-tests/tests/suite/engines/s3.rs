@@ -6,6 +6,10 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use kafka_protocol::messages::DeleteRecordsRequest;
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::s3::{BUCKET, Door, Manner, S3Server};
 use strom_integration_tests::wait::wait_for;
@@ -13,7 +17,10 @@ use strom_integration_tests::wait::wait_for;
 use super::checks::{self, assert_equal, records};
 use super::{BROKER_OPTIONS, Engine, Kind, expected_totals};
 use crate::records::{consume, create_topic, delete_topic, produce, producer, send};
+use crate::refusals::name;
+use crate::wire::Wire;
 
+const REQUEST_TIMED_OUT: i16 = 7;
 /// Longer than the broker waits before it tries a bucket again.
 const HEALING: Duration = Duration::from_secs(60);
 
@@ -242,4 +249,64 @@ fn a_broker_starts_without_its_bucket_and_serves_the_table_once_it_is_there() {
     let consumed = consume(broker.bootstrap(), "early");
     assert_eq!(consumed.len(), 20);
     assert_equal(&mut Engine::open(Kind::DuckDb, &broker), "early", &consumed);
+}
+
+/// What a table has not taken is not removed; all topics of a request wait together: one after the
+/// other they would outlast the patience of `Wire`.
+#[test]
+fn records_that_a_stuck_bucket_has_not_taken_are_not_deleted() {
+    const TABLES: usize = 8;
+    const WAIT: Duration = Duration::from_secs(5);
+    let server = S3Server::start();
+    let door = Door::to(server.address());
+    let broker = broker_at(&door.endpoint(), &[]);
+    let tables: Vec<String> = (0..TABLES).map(|number| format!("held_{number}")).collect();
+    for topic in &tables {
+        produce(broker.bootstrap(), topic, &[], &records(1, 0, 10));
+        assert_eq!(load(&broker, topic).0, 200);
+    }
+    door.set(Manner::Stuck);
+    for topic in &tables {
+        produce(broker.bootstrap(), topic, &[], &records(1, 10, 10));
+    }
+    let mut wire = Wire::open(broker.bootstrap());
+    let mut delete = |offset: i64| -> Vec<(i16, i64)> {
+        let partition =
+            DeleteRecordsPartition::default().with_partition_index(0).with_offset(offset);
+        let topic = |topic: &String| {
+            DeleteRecordsTopic::default()
+                .with_name(name(topic))
+                .with_partitions(vec![partition.clone()])
+        };
+        let request = DeleteRecordsRequest::default()
+            .with_timeout_ms(i32::try_from(WAIT.as_millis()).unwrap())
+            .with_topics(tables.iter().map(topic).collect());
+        let response = wire.call(2, &request);
+        for (found, asked) in response.topics.iter().zip(&tables) {
+            assert_eq!(found.name, name(asked));
+        }
+        let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+        partitions.map(|found| (found.error_code, found.low_watermark)).collect()
+    };
+    assert_eq!(delete(15), [(REQUEST_TIMED_OUT, -1); TABLES]);
+    // What the tables have already may go.
+    assert_eq!(delete(10), [(0, 10); TABLES]);
+    for topic in &tables {
+        let offsets: Vec<i64> =
+            consume(broker.bootstrap(), topic).iter().map(|found| found.offset).collect();
+        assert_eq!(offsets, (10..20).collect::<Vec<_>>(), "{topic}");
+    }
+    door.set(Manner::Open);
+    wait_for("the tables to take what goes", HEALING, || {
+        let answer = delete(15);
+        let done = answer == [(0, 15); TABLES];
+        // Each goes when its own table has it.
+        let expected = [(REQUEST_TIMED_OUT, -1), (0, 15)];
+        assert!(done || answer.iter().all(|one| expected.contains(one)), "{answer:?}");
+        done.then_some(())
+    });
+    let consumed = consume(broker.bootstrap(), &tables[0]);
+    assert_eq!((consumed.len(), consumed[0].offset), (5, 15));
+    let mut engine = Engine::open(Kind::DuckDb, &broker);
+    assert_eq!(engine.totals(&tables[0]).count, 20, "the table has what the topic had");
 }
