@@ -25,6 +25,8 @@ const STROM_ONLY: &[&str] = &[
     "docs::",
     "hostile::",
     "refused_starts::",
+    "commands::",
+    "compose::",
     "strom_only::",
 ];
 

@@ -181,3 +181,27 @@ fn clients_have_one_version_each() {
         assert!(read(file).contains(&expected), "{file} does not have {expected:?}");
     }
 }
+
+/// What asks for Strom itself is left out when the suite runs against Apache Kafka: by the name of its file
+/// in the list of `cargo xtask test`, or by a module `strom_only`.
+#[test]
+fn tests_of_strom_alone_are_known_to_be_that() {
+    let suite = "integration-tests/tests/suite/";
+    let left_out = fs::read_to_string(root().join("xtask/src/test.rs")).unwrap();
+    let mut found = 0;
+    for (path, text) in sources() {
+        let Some(file) = path.strip_prefix(suite) else { continue };
+        let starts = ["start_strom(", "start_strom_in(", "broker_binary("];
+        // This file only names them.
+        if file == "tidy.rs" || !starts.iter().any(|start| text.contains(start)) {
+            continue;
+        }
+        let module = file.split(['/', '.']).next().unwrap();
+        let is_listed = left_out.contains(&format!("\"{module}::\""));
+        let before = text.split("mod strom_only").next().unwrap();
+        let is_apart = !starts.iter().any(|start| before.contains(start));
+        assert!(is_listed || is_apart, "{path} starts Strom: list \"{module}::\" in STROM_ONLY");
+        found += 1;
+    }
+    assert!(found > 5, "no test starts Strom by itself?");
+}
