@@ -13,6 +13,7 @@ use crate::archive::Archive;
 use crate::data_dir::DataDir;
 use crate::error::{FlushError, OpenError, StorageFailed};
 use crate::flush::{FlushOptions, Flusher, OBJECT_BYTES};
+use crate::io::SECTOR_BYTES;
 use crate::journal::{Journal, JournalOptions};
 use crate::keys;
 use crate::metadata::{Change, MetadataLog, MetadataTicket};
@@ -38,7 +39,8 @@ pub enum FlushPolicy {
 /// The store's options.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// The size of a journal file; the first files of a new directory are smaller.
+    /// The size of a journal file, at most a quarter of the journal's budget; the first file of a new directory
+    /// is smaller.
     pub journal_file_bytes: u64,
     /// `journal.retention.bytes`: the budget of all journal files.
     pub journal_retention_bytes: u64,
@@ -53,6 +55,16 @@ pub struct StoreOptions {
     /// What the index of the batches in the journal may take in memory: 40 bytes a batch. As long as segments
     /// can be written, this and what arrives during one flush is all that it takes.
     pub index_bytes: u64,
+}
+
+impl StoreOptions {
+    /// Space is freed in whole files, and one is written while the next is made ready: with fewer than four of
+    /// them, appends would wait for every flush.
+    fn file_bytes(&self) -> u64 {
+        const SECTOR: u64 = SECTOR_BYTES as u64;
+        let quarter = self.journal_retention_bytes / 4 / SECTOR * SECTOR;
+        self.journal_file_bytes.min(quarter)
+    }
 }
 
 impl Default for StoreOptions {
@@ -171,7 +183,7 @@ impl Store {
             data_dir: &data_dir,
             metadata: &metadata,
             cluster_id: *cluster.as_bytes(),
-            file_bytes: options.journal_file_bytes,
+            file_bytes: options.file_bytes(),
             topics: &topics,
             archive: &archive,
             now_ms,
@@ -183,7 +195,7 @@ impl Store {
         let journal_options = JournalOptions {
             dir: data_dir.journal_path(),
             cluster_id: *cluster.as_bytes(),
-            file_bytes: options.journal_file_bytes,
+            file_bytes: options.file_bytes(),
             retention_bytes: options.journal_retention_bytes,
             syncs_every_write: syncs_all,
         };

@@ -190,6 +190,25 @@ fn a_log_outgrows_the_journal() {
 }
 
 #[test]
+fn a_journal_of_the_size_of_two_files_goes_on() {
+    let disk = SimulatedDisk::default();
+    let options = StoreOptions {
+        journal_file_bytes: 256 << 10,
+        flush_policy: strom_storage::FlushPolicy::Os,
+        ..tight()
+    };
+    let budget = options.journal_retention_bytes;
+    let store = open_disk(&disk, options, 6);
+    let value = vec![1; 8000];
+    for number in 0..300 {
+        append_durably(&partition(&store, number % 6), batch(&[&value]));
+        assert!(store.stats().journal_bytes <= budget);
+    }
+    let count = |index| contents(&partition(&store, index), 0).len();
+    assert_eq!((0..6).map(count).sum::<usize>(), 300);
+}
+
+#[test]
 fn a_thousand_small_partitions_share_an_object() {
     let disk = SimulatedDisk::default();
     let store = open_disk(&disk, options(), 1000);

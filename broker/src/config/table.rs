@@ -165,8 +165,9 @@ pub const OPTIONS: &[ConfigOption] = &[
         "134217728",
     )
     .doc(
-        "Size at which the journal starts a new file. Space is freed in whole files: smaller ones \
-         give it back sooner, larger ones mean fewer files.",
+        "Size at which the journal starts a new file, a quarter of journal.retention.bytes at most. \
+         Space is freed in whole files: smaller ones give it back sooner, larger ones mean fewer \
+         files.",
     ),
     option(
         Section::Storage,

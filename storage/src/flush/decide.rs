@@ -18,6 +18,8 @@ pub(super) struct Situation {
     pub(super) flush_bytes: u64,
     /// `journal.retention.bytes`.
     pub(super) journal_bytes_max: u64,
+    /// Whether the journal cannot go on before a file is freed.
+    pub(super) is_over_budget: bool,
     /// What the journal's index may take.
     pub(super) index_bytes_max: u64,
     pub(super) synced_lsn: u64,
@@ -38,9 +40,11 @@ pub(super) struct Choice {
 pub(super) fn choose(situation: &Situation, unflushed: &[Unflushed]) -> Vec<Choice> {
     let first_lsn = unflushed.iter().filter_map(|partition| partition.first_lsn).min();
     let span = situation.synced_lsn.saturating_sub(first_lsn.unwrap_or(u64::MAX));
-    // Files are freed from the oldest on: at half of the budget, make a quarter of it.
-    let is_journal_pressed = span >= situation.journal_bytes_max / 2;
-    let young_lsn = situation.synced_lsn.saturating_sub(situation.journal_bytes_max / 4);
+    // Files are freed from the oldest on: at half of the budget, make a quarter of it. Where that is not
+    // enough, nothing is worth more than going on.
+    let is_journal_pressed = situation.is_over_budget || span >= situation.journal_bytes_max / 2;
+    let kept = if situation.is_over_budget { 0 } else { situation.journal_bytes_max / 4 };
+    let young_lsn = situation.synced_lsn.saturating_sub(kept);
     let batches: u64 = unflushed.iter().map(|partition| partition.batches).sum();
     let batches_max = situation.index_bytes_max / 2 / INDEX_ENTRY_BYTES;
     let mut batches_over = batches.saturating_sub(batches_max / 2);
@@ -120,6 +124,7 @@ mod tests {
         Situation {
             flush_bytes: 64 * MIB,
             journal_bytes_max: 1024 * MIB,
+            is_over_budget: false,
             index_bytes_max: 64 * MIB,
             synced_lsn: 10_000 * MIB,
             is_forced: false,
@@ -155,6 +160,13 @@ mod tests {
         let pressing =
             [partition(1000, 512 * MIB), partition(2000, 300 * MIB), partition(500, MIB)];
         assert_eq!(chosen(&situation(), &pressing), [(1, u64::MAX), (0, u64::MAX)]);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_go_on_is_flushed_whole() {
+        let stuck = Situation { is_over_budget: true, ..situation() };
+        let partitions = [partition(1000, 100 * MIB), partition(0, 0), partition(500, MIB)];
+        assert_eq!(chosen(&stuck, &partitions), [(0, u64::MAX), (2, u64::MAX)]);
     }
 
     #[test]

@@ -232,6 +232,7 @@ impl Flusher {
         let situation = Situation {
             flush_bytes: self.options.flush_bytes,
             journal_bytes_max: journal.options.retention_bytes,
+            is_over_budget: journal.is_over_budget.load(Ordering::Relaxed),
             index_bytes_max: self.options.index_bytes_max,
             synced_lsn: journal.synced_lsn(),
             is_forced,

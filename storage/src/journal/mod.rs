@@ -26,7 +26,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub(crate) struct Shared {
     pub(crate) fail_stop: Arc<FailStop>,
     /// Notified when the budget leaves no room for the next file, and none was made in time.
     pub(crate) pressure: tokio::sync::Notify,
+    /// Whether the budget leaves no room for the next file.
+    pub(crate) is_over_budget: AtomicBool,
     /// Raised when a file was begun, or the budget leaves no room for the next one.
     pub(crate) upkeep: Signal,
 }
@@ -162,6 +164,7 @@ impl Journal {
             synced_place: Mutex::new(synced_place),
             counters: Counters::default(),
             pressure: tokio::sync::Notify::new(),
+            is_over_budget: AtomicBool::new(false),
             upkeep: Signal::default(),
             options,
             disk,

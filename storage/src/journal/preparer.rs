@@ -55,6 +55,7 @@ impl Preparer {
             let next = match self.prepare(first_lsn) {
                 Ok(Prepared::Ready(file)) => {
                     self.over_budget_since = None;
+                    self.shared.is_over_budget.store(false, Ordering::Relaxed);
                     Next::Ready(file)
                 }
                 Ok(Prepared::OverBudget(_)) if self.has_patience() => {
@@ -97,6 +98,7 @@ impl Preparer {
 
     /// Whether room may still come: asks for it, and for a while waits.
     fn has_patience(&mut self) -> bool {
+        self.shared.is_over_budget.store(true, Ordering::Relaxed);
         self.shared.upkeep.raise();
         self.over_budget_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE
     }

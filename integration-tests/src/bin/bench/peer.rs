@@ -136,9 +136,13 @@ impl Peer {
         load::delete(&self.bootstrap, topic);
     }
 
-    /// Fills a new topic, reads it from the beginning, deletes it.
+    /// Fills a new topic, reads it from the beginning, deletes it. Each partition has taken a record before
+    /// anything is measured: making partitions is not what is compared.
     pub fn run(&self, case: Case, bytes: u64, spread: Spread) -> (Sample, Sample) {
         let topic = self.new_topic(spread.partitions);
+        let one_each = Spread { run: 1, ..spread };
+        let partitions = u64::from(spread.partitions.unsigned_abs());
+        load::produce(&self.bootstrap, &topic, case, (partitions, one_each));
         let produced = self.produce(&topic, case, bytes, spread);
         let consumed = self.consume(&topic, case, bytes, spread);
         self.delete(&topic);
