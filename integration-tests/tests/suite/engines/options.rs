@@ -11,7 +11,7 @@ use strom_integration_tests::session::{Answer, Session};
 use strom_integration_tests::wait::wait_for;
 
 use super::checks::{self, assert_equal, records};
-use super::{Engine, Kind, Rows};
+use super::{Engine, Kind, Rows, expected_totals};
 use crate::records::{consume, produce};
 use crate::tools::{CONFIGS, TOPICS, attempt_on};
 
@@ -95,6 +95,61 @@ fn partitioning_is_set_altered_and_removed() {
     for kind in [Kind::Pyiceberg, Kind::DuckDb] {
         assert_equal(&mut Engine::open(kind, &broker), "parted", &consumed);
     }
+}
+
+/// Data files below the broker's warehouse, committed or not.
+fn data_files(broker: &Broker) -> usize {
+    let mut folders = vec![broker.data_dir().join("warehouse")];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        // A file may go while this looks.
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "parquet") {
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+/// What is encoded ahead of a commit is nobody's yet: a kill neither loses nor doubles it, and the
+/// files that it leaves go.
+#[test]
+fn a_partitioned_table_is_encoded_as_data_comes_through_a_kill() {
+    let mut broker = checks::broker();
+    let by_key = json!({"table.datalake.partition.by": "bucket[4, key]"});
+    create(&mut Client::FranzGo.start(broker.bootstrap()), "busy", &by_key).unwrap();
+    let mut written = 0;
+    let mut write = |broker: &Broker| {
+        let mut large = records(2, written, 400);
+        let values = large.iter_mut().filter_map(|record| record.value.as_mut());
+        values.for_each(|value| value.resize(64 << 10, b'.'));
+        produce(broker.bootstrap(), "busy", &[], &large);
+        written += large.len();
+    };
+    // Nobody loads the table, and less waits than would be committed by itself. Keys have four
+    // buckets or are null: five files of each partition.
+    for _ in 0..2 {
+        let committed = data_files(&broker);
+        write(&broker);
+        let has_both = |broker: &Broker| data_files(broker) > committed + 5;
+        wait_for("files of both partitions", PATIENCE, || has_both(&broker).then_some(()));
+        broker.kill();
+        assert!(has_both(&broker), "a kill leaves them");
+        broker.start_again();
+        let consumed = consume(broker.bootstrap(), "busy");
+        let mut engine = Engine::open(Kind::Pyiceberg, &broker);
+        assert_eq!(engine.totals("busy"), expected_totals(&consumed));
+        let files = files(&mut engine, "busy");
+        assert_eq!(records_in(&files), i64::try_from(consumed.len()).unwrap());
+        assert_eq!(data_files(&broker), files.len(), "no file is left that is in no commit");
+        let duck = Engine::open(Kind::DuckDb, &broker).totals("busy");
+        assert_eq!(duck, expected_totals(&consumed));
+    }
+    assert_eq!(consume(broker.bootstrap(), "busy").len(), written);
 }
 
 /// Also what was not in the table yet when the topic was deleted.
