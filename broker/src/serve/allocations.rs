@@ -103,7 +103,7 @@ impl Connection {
 /// A request without its size.
 fn frame_of(version: i16, request: impl Into<Request>) -> Bytes {
     let bytes = frame::encode_request(7, Some("counted"), version, &request.into()).unwrap();
-    Bytes::from(bytes).slice(4..)
+    bytes.slice(4..)
 }
 
 fn produce(records: usize) -> Bytes {
@@ -112,7 +112,7 @@ fn produce(records: usize) -> Bytes {
         builder.append(1_000 + index as i64, None, Some(&[7; 100]), &[]);
     }
     let records = Some(builder.build());
-    let partition = PartitionProduceData { index: 0, records, ..Default::default() };
+    let partition = PartitionProduceData { index: 0, records };
     let topic = TopicProduceData {
         name: TOPIC.into(),
         partition_data: vec![partition],
