@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strom_lake::{Lake, LakeOptions};
-use strom_storage::{DataDir, FlushPolicy, MetadataLog, Store, StoreOptions};
+use strom_storage::{Corruption, DataDir, FlushPolicy, MetadataLog, Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -190,15 +190,22 @@ fn open_storage(config: &Config, now_ms: i64) -> Result<Opened, String> {
     if let Some((file, position)) = &report.torn_tail {
         info!(file = %file.display(), position, "the journal ended in an unsynced write, which was dropped");
     }
-    for damage in &report.corruptions {
+    report.corruptions.iter().for_each(tell_of_damage);
+    let found = if is_new { Found::New } else { Found::Recovered { topics: recovered } };
+    Ok(Opened { store, cluster, found })
+}
+
+fn tell_of_damage(damage: &Corruption) {
+    let Corruption { file, position, reason, lost } = damage;
+    let file = file.display();
+    if lost.is_empty() {
+        warn!(%file, position, reason, "a file was damaged and nothing was lost; check the disk");
+    } else {
         error!(
-            file = %damage.file.display(), position = damage.position, reason = damage.reason,
-            lost = ?damage.lost,
+            %file, position, reason, ?lost,
             "durable records are damaged; reads of these offsets answer KAFKA_STORAGE_ERROR, all else is served"
         );
     }
-    let found = if is_new { Found::New } else { Found::Recovered { topics: recovered } };
-    Ok(Opened { store, cluster, found })
 }
 
 fn store_options(config: &Config) -> StoreOptions {

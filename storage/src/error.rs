@@ -69,7 +69,7 @@ pub enum OpenError {
     },
     /// Something that was durable is damaged, and nothing can be served without it.
     #[error(
-        "{file} is damaged at position {position} ({reason}); restore the data directory from a copy",
+        "{file} is damaged at position {position} ({reason}); restore the data directory from a backup",
         file = .file.display()
     )]
     Corrupt {

@@ -35,13 +35,14 @@ const FIRST_FILE_BYTES: u64 = 4 << 20;
 /// Damage of what was durable, found on opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
-    /// The journal file, or the object with segments.
+    /// The journal file, the object with segments, or the file of the metadata log.
     pub file: PathBuf,
     /// The position in bytes.
     pub position: u64,
     /// What is wrong there.
     pub reason: String,
-    /// The ranges of offsets that cannot be read: topic, partition, first, and the first one behind.
+    /// The ranges of offsets that cannot be read: topic, partition, first, and the first one behind. None if
+    /// nothing that is needed was hit, or all of it was restored from a copy.
     pub lost: Vec<(TopicId, i32, i64, i64)>,
 }
 

@@ -191,6 +191,8 @@ impl Store {
         let recovered = recovery.run()?;
         let mut report = recovered.report;
         report.leader_epoch = begin_epoch(&metadata, &report, recovered.starts)?;
+        // After the epoch's decision: of the metadata nothing is gone.
+        report.corruptions.extend_from_slice(metadata.healed());
         let syncs_all = options.flush_policy == FlushPolicy::Sync;
         let journal_options = JournalOptions {
             dir: data_dir.journal_path(),

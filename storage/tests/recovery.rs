@@ -136,6 +136,57 @@ fn damage_below_the_durable_position_hits_only_its_own_batches() {
 }
 
 #[test]
+fn damage_of_the_metadata_is_healed_and_told_and_nothing_is_lost() {
+    for is_clean in [true, false] {
+        let disk = SimulatedDisk::default();
+        let (store, _) = open_on(&disk_of(&disk), small_options(), vec![spec(1, 1)]).unwrap();
+        let partition = store.partition(topic(1), 0).unwrap();
+        append_durably(&partition, batch(&[b"a", b"b"]));
+        assert_eq!(store.flush_now().unwrap(), 1);
+        append_durably(&partition, batch(&[b"c"]));
+        if is_clean {
+            store.close().unwrap();
+        }
+        drop((store, partition));
+        let deltas = PathBuf::from("/data/metadata/deltas-0");
+        let content = disk.content(&deltas).unwrap();
+        let segments = content.windows(11).position(|window| window == b"s/segments/").unwrap();
+        disk.damage(&deltas, segments, |byte| !byte);
+        let (store, report) = open_on(&disk_of(&disk), small_options(), vec![spec(1, 1)]).unwrap();
+        let [damage] = &report.corruptions[..] else { panic!("{:?}", report.corruptions) };
+        assert_eq!((&damage.file, damage.position), (&deltas, segments as u64 / 512 * 512));
+        assert!(damage.reason.contains("restored from deltas-0.copy"), "{}", damage.reason);
+        assert_eq!(damage.lost, []);
+        assert_eq!(report.leader_epoch, i32::from(!is_clean), "nothing anyone has seen is gone");
+        let partition = store.partition(topic(1), 0).unwrap();
+        assert_eq!(contents(&partition, 0).len(), 2);
+        store.close().unwrap();
+        drop((store, partition));
+        let (_, report) = open_on(&disk_of(&disk), small_options(), vec![spec(1, 1)]).unwrap();
+        assert_eq!(report.corruptions, Vec::new(), "told once");
+    }
+}
+
+#[test]
+fn a_log_start_behind_lost_offsets_forgets_that_they_are_lost() {
+    let disk = killed();
+    disk.damage(&first_file(), position_of(&disk, b"second-0"), |byte| !byte);
+    let open = || open_on(&disk_of(&disk), small_options(), vec![spec(1, 2)]).unwrap().0;
+    let store = open();
+    let partition = store.partition(topic(1), 0).unwrap();
+    let noted = |store: &strom_storage::Store| store.metadata().scan(b"s/lost/").len();
+    assert_eq!(noted(&store), 1);
+    partition.advance_log_start(3).unwrap().wait().unwrap();
+    assert_eq!(noted(&store), 1, "offset 3 is still lost");
+    partition.advance_log_start(4).unwrap().wait().unwrap();
+    assert_eq!(noted(&store), 0);
+    drop((store, partition));
+    let store = open();
+    assert_eq!(noted(&store), 0, "and is not noted again");
+    assert_eq!(contents(&store.partition(topic(1), 0).unwrap(), 4).len(), 1);
+}
+
+#[test]
 fn damage_after_opening_is_found_by_the_read() {
     let disk = SimulatedDisk::default();
     let options = StoreOptions { tail_bytes: 0, ..small_options() };

@@ -326,4 +326,34 @@ fn damage_to_durable_records_is_reported_and_confined() {
     assert_eq!(read, KAFKA_STORAGE_ERROR, "the damaged offset is an error, not a gap");
 }
 
+/// Damage to the metadata log is restored from its copy: a line names the file, and everything is there.
+#[test]
+fn damage_to_the_metadata_is_healed_and_told() {
+    let mut broker = Broker::start_strom(&[]);
+    for topic in ["first", "second"] {
+        create_topic(broker.bootstrap(), topic, 1);
+        produce(broker.bootstrap(), topic, &[], &[Record::text(topic)]);
+    }
+    broker.stop();
+    let file = broker.data_dir().join("metadata/deltas-0");
+    let content = std::fs::read(&file).unwrap();
+    let position = content.windows(5).position(|window| window == b"first").unwrap();
+    flip(&Marked { file, position });
+    broker.start_again();
+    let log = broker.log();
+    let line = log.lines().find(|line| line.contains("metadata/deltas-0"));
+    let line = line.unwrap_or_else(|| panic!("no line about the damage in:\n{log}"));
+    for part in ["nothing was lost", "restored from deltas-0.copy", "position"] {
+        assert!(line.contains(part), "{line} lacks {part}");
+    }
+    for topic in ["first", "second"] {
+        assert_eq!(consume(broker.bootstrap(), topic).len(), 1);
+    }
+    broker.stop();
+    let before = broker.log().len();
+    broker.start_again();
+    let log = broker.log();
+    assert!(!log[before..].contains("damaged"), "told once:\n{log}");
+}
+
 const KAFKA_STORAGE_ERROR: i16 = 56;

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,15 +56,20 @@ pub trait DiskFile: Send + Sync + Debug {
     fn bytes(&self) -> io::Result<u64>;
 }
 
-/// Replaces a file's content atomically and durably: temporary file, sync, rename, sync of the directory.
-pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+/// Where [`replace_file`] writes the content before it has its name.
+pub(crate) fn temporary_path(path: &Path) -> PathBuf {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    let file = disk.create(temporary)?;
+    temporary.into()
+}
+
+/// Replaces a file's content atomically and durably: temporary file, sync, rename, sync of the directory.
+pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = temporary_path(path);
+    let file = disk.create(&temporary)?;
     file.write_at(&[IoSlice::new(content)], 0)?;
     file.sync_data()?;
-    disk.rename(temporary, path)?;
+    disk.rename(&temporary, path)?;
     match path.parent() {
         Some(parent) => disk.sync_dir(parent),
         None => Ok(()),

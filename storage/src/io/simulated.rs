@@ -58,6 +58,8 @@ struct Content {
     bytes: Vec<u8>,
     synced: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// Sectors that the disk no longer reads.
+    bad: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,14 @@ impl SimulatedDisk {
         content.synced[position] = content.bytes[position];
     }
 
+    /// Makes the sector at a position of a file one that cannot be read any more.
+    pub fn spoil(&self, path: &Path, position: usize) {
+        let mut state = lock(&self.state);
+        let id = state.names[path];
+        let content = state.files.get_mut(&id).expect("a named file exists");
+        content.bad.insert(position / SECTOR_BYTES);
+    }
+
     /// What is on the disk after the power came back: everything synced, and of the rest what `seed` picks.
     pub fn after_crash(&self, seed: u64) -> SimulatedDisk {
         let old = lock(&self.state);
@@ -156,7 +166,7 @@ impl Content {
                 bytes[start..end].copy_from_slice(&self.bytes[start..end]);
             }
         }
-        Content { synced: bytes.clone(), bytes, dirty: BTreeSet::new() }
+        Content { synced: bytes.clone(), bytes, dirty: BTreeSet::new(), bad: self.bad.clone() }
     }
 }
 
@@ -307,9 +317,12 @@ impl DiskFile for SimulatedFile {
     fn read_at(&self, position: u64, bytes: usize) -> io::Result<Bytes> {
         let state = lock(&self.disk.state);
         state.check_power()?;
-        let content = &state.files[&self.id].bytes;
+        let Content { bytes: content, bad, .. } = &state.files[&self.id];
         let start = (position as usize).min(content.len());
         let end = (start + bytes).min(content.len());
+        if bad.range(start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)).next().is_some() {
+            return Err(io::Error::other("bad sector"));
+        }
         Ok(Bytes::copy_from_slice(&content[start..end]))
     }
 

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A checkpoint is puts only, in groups of bounded size, and ends with an empty group. Groups begin on
-//! sectors, so that writing one never touches an older one.
+//! sectors, so that writing one never touches an older one. A copy has the bytes of its file, and the name of it
+//! with `.copy` behind it.
 
 use std::path::Path;
 
@@ -44,6 +45,13 @@ pub(super) fn encode_header(kind: FileKind, number: u64) -> Vec<u8> {
     output.extend_from_slice(&checksum(&output).to_le_bytes());
     output.resize(SECTOR_BYTES, 0);
     output
+}
+
+/// Whether a header is as it was written, of whatever format: its checksum is in the same place in all.
+pub(super) fn is_sealed(header: &[u8]) -> bool {
+    const SUMMED_BYTES: usize = 24;
+    let sum = header.get(SUMMED_BYTES..SUMMED_BYTES + 4);
+    sum.is_some_and(|sum| sum == checksum(&header[..SUMMED_BYTES]).to_le_bytes())
 }
 
 /// Checks that a file is what its name says.

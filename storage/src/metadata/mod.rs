@@ -4,20 +4,25 @@
 //! as one group with one sync, so that many changes share it. Checkpoints keep the log as short as the map:
 //!
 //! ```text
-//! metadata/checkpoint-3   the map before the first change of deltas-3
-//!          deltas-3       group, group, … (appended, each synced before the next is written)
+//! metadata/checkpoint-3        the map before the first change of deltas-3
+//!          deltas-3            group, group, … (appended, each synced before the next is written)
+//!          checkpoint-3.copy   the same bytes, for when the file is damaged
+//!          deltas-3.copy       the same groups, each written when it is synced in deltas-3
 //! ```
 //!
 //! When the deltas outgrow the checkpoint, the thread writes `deltas-4` (empty), then `checkpoint-4`
-//! (temporary file, sync, rename, sync of the directory), then removes the old pair. What keys mean is the
+//! (temporary file, sync, rename, sync of the directory), then removes the old pair with its copies, and
+//! writes the new ones. What keys mean is the
 //! business of those who own their prefix: `t/` topics, `g/` reserved, `s/` storage, `i/` Iceberg pointers.
 //! Every value begins with the version of its format.
 
+mod files;
 mod format;
 mod load;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod twin;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -28,6 +33,7 @@ use bytes::Bytes;
 
 use crate::data_dir::DataDir;
 use crate::error::{OpenError, StorageFailed};
+use crate::recovery::Corruption;
 use crate::ticket::{FailStop, Progress, lock};
 
 /// One change of the metadata.
@@ -69,6 +75,8 @@ pub struct MetadataLog {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
+    /// Damage that opening found and healed.
+    healed: Vec<Corruption>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -110,10 +118,12 @@ impl MetadataTicket {
 }
 
 impl MetadataLog {
-    /// Opens the log of a data directory, or creates it. A torn last group is dropped; damage before it is
-    /// an error that names file and position.
+    /// Opens the log of a data directory, or creates it. A torn last group is dropped. Damage is healed from
+    /// the copy, which [`Store::open`](crate::Store::open) reports; what the copy does not have either is an
+    /// error that names file and position.
     pub fn open(data_dir: &DataDir) -> Result<MetadataLog, OpenError> {
-        let (map, files) = load::load(Arc::clone(data_dir.disk()), data_dir.metadata_path())?;
+        let load::Loaded { map, files, healed } =
+            load::load(Arc::clone(data_dir.disk()), data_dir.metadata_path())?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State { map, ..State::default() }),
             queued: Condvar::new(),
@@ -126,7 +136,13 @@ impl MetadataLog {
             .name("metadata-log".to_owned())
             .spawn(move || worker.run())
             .map_err(OpenError::io("starting the thread of", data_dir.metadata_path()))?;
-        Ok(MetadataLog { handle: Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) }) })
+        let thread = Mutex::new(Some(thread));
+        Ok(MetadataLog { handle: Arc::new(Handle { shared, healed, thread }) })
+    }
+
+    /// Damage that opening found in the log's files; nothing of it was lost.
+    pub(crate) fn healed(&self) -> &[Corruption] {
+        &self.handle.healed
     }
 
     /// The value of a key.
