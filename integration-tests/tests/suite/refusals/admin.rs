@@ -224,7 +224,7 @@ fn operations_and_resources_that_are_not_served_are_refused() {
         ((TOPIC, &topic), "cleanup.policy", i8::MAX, (INVALID_REQUEST, UNKNOWN_SERVER_ERROR)),
         ((BROKER, "1"), "node.id", 4, (INVALID_REQUEST, INVALID_REQUEST)),
         ((CLIENT_METRICS, "all"), "interval.ms", SET, (INVALID_REQUEST, INVALID_CONFIG)),
-        ((CLIENT_METRICS, "all"), "no.such.option", SET, (INVALID_REQUEST, INVALID_CONFIG)),
+        ((CLIENT_METRICS, "all"), "no.such.option", SET, (INVALID_REQUEST, INVALID_REQUEST)),
         ((GROUP, "any"), "no.such.option", SET, (INVALID_REQUEST, INVALID_CONFIG)),
     ];
     for ((kind, resource), option, operation, (strom, kafka)) in cases {
