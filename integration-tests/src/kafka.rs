@@ -104,7 +104,10 @@ fn render(data: &Path, address: &str, options: &[(String, String)]) -> String {
 }
 
 fn format_storage(properties: &Path) {
-    let cluster = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+    let mut cluster = uuid::Uuid::new_v4().into_bytes();
+    // An id that begins with a dash would be an option to the tool: this one begins with an A.
+    cluster[0] = 0;
+    let cluster = BASE64_URL_SAFE_NO_PAD.encode(cluster);
     let output = java()
         .args(["-Xmx128m", "kafka.tools.StorageTool", "format", "-t", &cluster, "-c"])
         .arg(properties)
