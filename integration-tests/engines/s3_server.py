@@ -1,6 +1,7 @@
 """Runs one S3 server: `s3_server.py WEED WORK_FOLDER PORT BUCKET`; port 0 takes a free one. Prints
-{"port": ..., "pid": ...} once the bucket is there and can be written to, and ends the server when
-stdin closes, that is when whoever started this program ends, however it ends. A server that is
+{"port": ..., "pid": ...} once the bucket is there and can be written to, answers each line on stdin, a
+prefix, with the list of the objects below it, and ends the server when stdin closes, that is when
+whoever started this program ends, however it ends. A server that is
 started again on the same folder has what it had.
 
 Everything listens on loopback, and nothing is reported to anybody. Two users: `broker` may do
@@ -79,8 +80,8 @@ def start(weed, work, port, bucket):
     )
 
 
-def wait_until_writable(server, port, bucket, log):
-    store = fs.S3FileSystem(
+def store_of(port):
+    return fs.S3FileSystem(
         access_key="broker",
         secret_key="broker-secret",
         endpoint_override=f"http://127.0.0.1:{port}",
@@ -89,6 +90,15 @@ def wait_until_writable(server, port, bucket, log):
         connect_timeout=2,
         request_timeout=5,
     )
+
+
+def objects(store, bucket, prefix):
+    selector = fs.FileSelector(f"{bucket}/{prefix}", recursive=True, allow_not_found=True)
+    found = store.get_file_info(selector)
+    return sorted(each.path[len(bucket) + 1 :] for each in found if each.is_file)
+
+
+def wait_until_writable(server, store, bucket, log):
     began = time.monotonic()
     while time.monotonic() - began < START_SECONDS_MAX:
         if server.poll() is not None:
@@ -109,9 +119,11 @@ def main():
     weed, work, port, bucket = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     port = port or free_ports(1)[0]
     server = start(weed, work, port, bucket)
-    wait_until_writable(server, port, bucket, work / "weed.log")
+    store = store_of(port)
+    wait_until_writable(server, store, bucket, work / "weed.log")
     print(json.dumps({"port": port, "pid": server.pid}), flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        print(json.dumps(objects(store, bucket, line.strip())), flush=True)
     server.kill()
     server.wait()
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub const BUCKET: &str = "lake";
 /// A server with one bucket, and users `broker` and `reader`. Dropping it ends it and removes what
 /// it has.
 pub struct S3Server {
-    child: Option<Child>,
+    child: Option<(Child, BufReader<ChildStdout>)>,
     port: u16,
     folder: TempDir,
 }
@@ -46,18 +46,28 @@ impl S3Server {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
+        answers.read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "the S3 server did not start; its message is above");
         let started: serde_json::Value = serde_json::from_str(&line).unwrap();
         self.port = u16::try_from(started["port"].as_u64().unwrap()).unwrap();
-        self.child = Some(child);
+        self.child = Some((child, answers));
     }
 
     /// Kills the server; what it has stays.
     pub fn stop(&mut self) {
-        let mut child = self.child.take().expect("the server runs");
+        let (mut child, _) = self.child.take().expect("the server runs");
         drop(child.stdin.take());
         child.wait().unwrap();
+    }
+
+    /// The keys of the bucket's objects below a prefix.
+    pub fn objects(&mut self, prefix: &str) -> Vec<String> {
+        let (child, answers) = self.child.as_mut().expect("the server runs");
+        writeln!(child.stdin.as_mut().unwrap(), "{prefix}").unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     pub fn address(&self) -> SocketAddr {

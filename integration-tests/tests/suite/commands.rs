@@ -1,6 +1,5 @@
 //! The binary's subcommands, run as a person would against a broker that runs.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use strom_integration_tests::installed::broker_binary;
 use strom_integration_tests::record::{Record, noise};
 use strom_integration_tests::wait::wait_for;
 
+use crate::engines::segments::files as segments;
 use crate::records::{create_topic, produce};
 
 /// Runs `strom` with arguments; returns its exit code, standard output and standard error.
@@ -100,14 +100,6 @@ fn a_topic_is_verified_and_a_flipped_byte_of_a_segment_is_named() {
     let topic = unique("commands-verify");
     create_topic(broker.bootstrap(), &topic, 1);
     produce(broker.bootstrap(), &topic, &[], &values(FLUSHED_RECORDS));
-    let segments = |broker: &Broker| -> Vec<PathBuf> {
-        let folder = broker.data_dir().join("objects/segments");
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        files
-            .map(|entry| entry.path())
-            .filter(|path| path.extension() != Some("tmp".as_ref()))
-            .collect()
-    };
     wait_for("a segment", Duration::from_secs(30), || segments(&broker).pop());
     let verify = |broker: &Broker| strom(&["verify", &topic, "--http", broker.http()]);
     let (code, printed, complaint) = verify(&broker);

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::record::noise;
+use strom_integration_tests::strom::get;
 use strom_integration_tests::wait::wait_for;
 
+use crate::engines::checks::assert_equal;
+use crate::engines::{Engine, Kind};
 use crate::records::{consume, create_topic};
 use crate::refusals::{fetched, produce};
 use crate::wire::{Wire, batch};
@@ -43,6 +46,12 @@ impl SmallDisk {
 
     fn ballast(&self) -> PathBuf {
         self.0.join("ballast")
+    }
+
+    /// To the last byte, however much there was.
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.ballast()).unwrap();
+        while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
     }
 }
 
@@ -152,9 +161,7 @@ fn a_restart_on_a_full_file_system_still_reads() {
         assert_eq!(ledger.write(), 0);
     }
     broker.kill();
-    // To the last byte, however much the journal left.
-    let mut ballast = std::fs::File::create(disk.ballast()).unwrap();
-    while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
+    disk.fill();
     broker.start_again();
     ledger.check(&broker);
     std::fs::remove_file(disk.ballast()).unwrap();
@@ -162,6 +169,54 @@ fn a_restart_on_a_full_file_system_still_reads() {
     wait_for("produce after space was freed", Duration::from_secs(60), || {
         (ledger.write() == 0).then_some(())
     });
+    ledger.check(&broker);
+    broker.stop();
+}
+
+/// The warehouse is full, the data directory is not: only the table waits, and says why.
+#[test]
+fn a_full_warehouse_makes_its_tables_wait_and_nothing_else() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let warehouse = disk.0.join("warehouse").display().to_string();
+    let timeout = ("table.datalake.read-flush.timeout", "5s");
+    let fails = ("table.datalake.read-flush.on-timeout", "fail");
+    let mut broker = Broker::start_strom(&[("lake.warehouse", &warehouse), timeout, fails]);
+    create_topic(broker.bootstrap(), TOPIC, 1);
+    let mut ledger = Ledger::open(&broker);
+    let load = |broker: &Broker| {
+        get(broker.http(), &format!("/iceberg/v1/namespaces/kafka/tables/{TOPIC}")).unwrap()
+    };
+    for _ in 0..20 {
+        assert_eq!(ledger.write(), 0);
+    }
+    assert_eq!(load(&broker).0, 200);
+    disk.fill();
+    for _ in 0..20 {
+        assert_eq!(ledger.write(), 0, "produce goes on: {}", broker.log());
+    }
+    for _ in 0..2 {
+        let (status, body) = load(&broker);
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains(TOPIC) && body.contains("No space left"), "{body}");
+    }
+    let log = broker.log();
+    let lines = log.lines().filter(|line| line.contains("No space left")).count();
+    assert!((1..=20).contains(&lines), "it is said, and not all the time: {log}");
+    assert_eq!(fetched(&mut ledger.wire, TOPIC, 0), 0);
+    ledger.check(&broker);
+    // Also when it is started on the full one.
+    broker.kill();
+    broker.start_again();
+    ledger.wire = Wire::open(broker.bootstrap());
+    assert_eq!((ledger.write(), load(&broker).0), (0, 503));
+
+    std::fs::remove_file(disk.ballast()).unwrap();
+    wait_for("the table after space was freed", Duration::from_secs(60), || {
+        (load(&broker).0 == 200).then_some(())
+    });
+    let consumed = consume(broker.bootstrap(), TOPIC);
+    assert_eq!(consumed.len(), 41);
+    assert_equal(&mut Engine::open(Kind::DuckDb, &broker), TOPIC, &consumed);
     ledger.check(&broker);
     broker.stop();
 }

@@ -199,13 +199,14 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32) {
 }
 
 /// Writes so much that a broker with a small journal (`SMALL_JOURNAL`) moves what is there already
-/// into segments: more than half of the journal.
-pub fn press_journal(bootstrap: &str) {
+/// into segments: more than half of the journal. Gives the topic that it wrote.
+pub fn press_journal(bootstrap: &str) -> String {
     const RECORD_BYTES: usize = 100_000;
     let topic = unique("ballast");
     let record = |number| Record::new(None, Some(&noise(number, RECORD_BYTES)));
     let records: Vec<Record> = (0..(40 << 20) / RECORD_BYTES).map(record).collect();
     produce(bootstrap, &topic, &[], &records);
+    topic
 }
 
 /// Deletes a topic and waits for the broker's answer.

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::installed::installed;
 
-use crate::engines::{Engine, Kind, Rows};
+use crate::engines::{Engine, Kind, Rows, python};
 
+mod bucket;
 mod crashes;
 mod own_tables;
 mod topics_tables;
@@ -44,13 +45,7 @@ impl Author {
                 command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", &path, "Driver"]);
                 command
             }
-            Library::Pyiceberg => {
-                let programs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("engines");
-                let mut command = Command::new(installed("engines").join("bin/python"));
-                command.arg(programs.join("pyiceberg_author.py"));
-                command.env("PYTHONDONTWRITEBYTECODE", "1");
-                command
-            }
+            Library::Pyiceberg => python("pyiceberg_author.py"),
         };
         command.arg(format!("http://{}/iceberg", broker.http()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -98,18 +93,20 @@ impl Drop for Author {
     }
 }
 
-/// Any of the four, for what all of them can do.
+/// Any of them, for what all of them can do.
 enum Writer {
     Library(Author),
     Engine(Engine),
 }
 
 impl Writer {
-    fn all(broker: &Broker) -> Vec<Writer> {
-        let libraries = LIBRARIES.map(|library| Writer::Library(Author::open(library, broker)));
+    /// These libraries, and the engines that write.
+    fn all(broker: &Broker, libraries: &[Library]) -> Vec<Writer> {
+        let libraries =
+            libraries.iter().map(|library| Writer::Library(Author::open(*library, broker)));
         let engines =
             [Kind::Trino, Kind::DuckDb].map(|kind| Writer::Engine(Engine::open(kind, broker)));
-        libraries.into_iter().chain(engines).collect()
+        libraries.chain(engines).collect()
     }
 
     fn name(&self) -> String {

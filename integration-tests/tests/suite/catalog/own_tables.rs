@@ -1,7 +1,10 @@
 //! Engines' own tables: each client's life of a table, and what happens between clients.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use strom_integration_tests::broker::Broker;
+use strom_integration_tests::wait::wait_for;
 
 use super::{Author, LIBRARIES, Library, Writer, expected, own_metadata_files};
 use crate::engines::{BROKER_OPTIONS, Engine, Kind};
@@ -15,17 +18,17 @@ fn broker() -> Broker {
 
 #[test]
 fn the_java_reference_client_lives_with_tables_of_its_own() {
-    life_with_a_library(Library::Java, "NamespaceNotEmptyException");
+    life_with_a_library(&broker(), Library::Java, "NamespaceNotEmptyException");
 }
 
 #[test]
 fn pyiceberg_lives_with_tables_of_its_own() {
-    life_with_a_library(Library::Pyiceberg, "NamespaceNotEmptyError");
+    life_with_a_library(&broker(), Library::Pyiceberg, "NamespaceNotEmptyError");
 }
 
-fn life_with_a_library(library: Library, not_empty: &str) {
-    let broker = broker();
-    let mut author = Author::open(library, &broker);
+/// Every kind of change that a library has, up to the table's end.
+pub(super) fn life_with_a_library(broker: &Broker, library: Library, not_empty: &str) {
+    let mut author = Author::open(library, broker);
     for namespace in ["shop", "shop.eu"] {
         author.does("create_namespace", json!({ "namespace": namespace }));
     }
@@ -84,7 +87,15 @@ fn life_with_a_library(library: Library, not_empty: &str) {
 #[test]
 fn trino_lives_with_tables_of_its_own() {
     let broker = broker();
-    let mut trino = Engine::open(Kind::Trino, &broker);
+    life_with_trino(&broker);
+    wait_for("purged files to go", Duration::from_secs(30), || {
+        own_metadata_files(&broker).is_empty().then_some(())
+    });
+}
+
+/// Every kind of change that Trino has; its drops purge.
+pub(super) fn life_with_trino(broker: &Broker) {
+    let mut trino = Engine::open(Kind::Trino, broker);
     trino.sql("CREATE SCHEMA shop");
     trino.sql("CREATE TABLE shop.t (id bigint NOT NULL, name varchar) COMMENT 'ours'");
     trino.sql("INSERT INTO shop.t VALUES (1, 'one'), (2, 'two')");
@@ -111,17 +122,16 @@ fn trino_lives_with_tables_of_its_own() {
     trino.sql("DROP TABLE shop.copied");
     trino.sql("DROP TABLE shop.u");
     trino.sql("DROP SCHEMA shop");
-    strom_integration_tests::wait::wait_for(
-        "purged files to go",
-        std::time::Duration::from_secs(30),
-        || own_metadata_files(&broker).is_empty().then_some(()),
-    );
 }
 
 #[test]
 fn duckdb_lives_with_tables_of_its_own() {
-    let broker = broker();
-    let mut duckdb = Engine::open(Kind::DuckDb, &broker);
+    life_with_duckdb(&broker());
+}
+
+/// Every kind of change that DuckDB has.
+pub(super) fn life_with_duckdb(broker: &Broker) {
+    let mut duckdb = Engine::open(Kind::DuckDb, broker);
     for sql in [
         "CREATE SCHEMA ice.shop",
         "CREATE TABLE ice.shop.t (id bigint, name varchar)",
@@ -142,7 +152,7 @@ fn duckdb_lives_with_tables_of_its_own() {
         duckdb.sql(sql);
     }
     // A session of its own: what the first one sees is perhaps what it remembers.
-    let mut other = Engine::open(Kind::DuckDb, &broker);
+    let mut other = Engine::open(Kind::DuckDb, broker);
     let rows = other.sql("SELECT * FROM ice.shop.u ORDER BY id");
     assert_eq!(json!(rows), json!([[2, "zwei", null], [3, "three", 1]]));
     let copied = other.sql("SELECT id FROM ice.shop.copied ORDER BY id");
@@ -153,14 +163,18 @@ fn duckdb_lives_with_tables_of_its_own() {
     for sql in ["DROP TABLE ice.shop.copied", "DROP TABLE ice.shop.u", "DROP SCHEMA ice.shop"] {
         duckdb.sql(sql);
     }
-    let mut author = Author::open(Library::Pyiceberg, &broker);
+    let mut author = Author::open(Library::Pyiceberg, broker);
     assert_eq!(author.does("namespaces", json!({})), [[json!("kafka")]]);
 }
 
 #[test]
 fn everybody_reads_what_everybody_wrote() {
-    let broker = broker();
-    let mut writers = Writer::all(&broker);
+    common_tables(&broker(), &LIBRARIES);
+}
+
+/// Each writes a table that all the others read, and goes on with.
+pub(super) fn common_tables(broker: &Broker, libraries: &[Library]) {
+    let mut writers = Writer::all(broker, libraries);
     let Writer::Library(author) = &mut writers[0] else { panic!("libraries come first") };
     author.does("create_namespace", json!({"namespace": "common"}));
     let name = |writer: &Writer| format!("common.by_{}", writer.name());
@@ -170,19 +184,19 @@ fn everybody_reads_what_everybody_wrote() {
     }
     let names: Vec<String> = writers.iter().map(name).collect();
     // Sessions of their own: DuckDB looks for tables that it does not know only once.
-    for mut reader in Writer::all(&broker) {
+    for mut reader in Writer::all(broker, libraries) {
         for table in &names {
             let rows = reader.read(table);
             assert_eq!(rows, expected(&ONE), "{} reads {table}", reader.name());
         }
     }
     // And each goes on where another left off.
-    for (writer, table) in LIBRARIES.iter().rev().zip(&names) {
+    for (writer, table) in libraries.iter().cycle().zip(names.iter().rev()) {
         let more = json!({"table": table, "rows": TWO});
-        Author::open(*writer, &broker).does("append", more);
+        Author::open(*writer, broker).does("append", more);
     }
-    let mut trino = Engine::open(Kind::Trino, &broker);
-    for table in &names[..2] {
+    let mut trino = Engine::open(Kind::Trino, broker);
+    for table in &names {
         assert_eq!(json!(trino.sql(&format!("SELECT sum(id) FROM {table}"))), json!([[10]]));
     }
 }

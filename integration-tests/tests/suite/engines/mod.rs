@@ -56,7 +56,8 @@ pub mod checks;
 mod duckdb;
 mod options;
 mod pyiceberg;
-mod s3;
+pub mod s3;
+pub mod segments;
 mod trino;
 
 /// Fresh means fresh: a load that cannot flush in time fails instead of answering stale.
@@ -220,19 +221,15 @@ impl Drop for Engine {
 
 /// A consumed record as engines/shell.py writes the row.
 pub fn expected_row(found: &Found) -> Vec<Value> {
-    let bytes = |bytes: &Option<Vec<u8>>| match bytes {
-        Some(bytes) => json!({ "hex": hex(bytes) }),
-        None => Value::Null,
-    };
     let record = &found.record;
     let headers: Vec<Value> =
-        record.headers.iter().map(|(key, value)| json!([key, bytes(value)])).collect();
+        record.headers.iter().map(|(key, value)| json!([key, bytes(value.as_deref())])).collect();
     vec![
         json!(record.partition),
         json!(found.offset),
         json!({ "micros": record.timestamp.unwrap() * 1000 }),
-        bytes(&record.key),
-        bytes(&record.value),
+        bytes(record.key.as_deref()),
+        bytes(record.value.as_deref()),
         json!(headers),
     ]
 }
@@ -250,8 +247,10 @@ pub fn expected_totals(records: &[Found]) -> Totals {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes, or none, as engines/shell.py writes them.
+fn bytes(bytes: Option<&[u8]>) -> Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    bytes.map_or(Value::Null, |bytes| json!({ "hex": hex(bytes) }))
 }
 
 /// The properties by which Trino's catalog reaches the files of a broker's tables.
@@ -259,18 +258,24 @@ fn trino_storage(broker: &Broker) -> Value {
     match broker.option("s3.endpoint") {
         // `local.location=/` makes file:///absolute/path mean that path.
         None => json!({ "fs.local.enabled": "true", "local.location": "/" }),
-        Some(endpoint) => json!({
-            "fs.s3.enabled": "true",
-            "s3.endpoint": endpoint,
-            "s3.region": "us-east-1",
-            "s3.path-style-access": "true",
-            "s3.aws-access-key": "reader",
-            "s3.aws-secret-key": "reader-secret",
-        }),
+        Some(endpoint) => {
+            // As much as the broker gives to engines that ask it for keys.
+            let is_own = broker.option("lake.vend-credentials") == Some("own");
+            let user = if is_own { "broker" } else { "reader" };
+            json!({
+                "fs.s3.enabled": "true",
+                "s3.endpoint": endpoint,
+                "s3.region": "us-east-1",
+                "s3.path-style-access": "true",
+                "s3.aws-access-key": user,
+                "s3.aws-secret-key": format!("{user}-secret"),
+            })
+        }
     }
 }
 
-fn python(program: &str) -> Command {
+/// One of the programs in engines/, with the Python that has the engines.
+pub fn python(program: &str) -> Command {
     let mut command = Command::new(installed("engines").join("bin/python"));
     command.arg(programs().join(program)).env("PYTHONDONTWRITEBYTECODE", "1");
     command

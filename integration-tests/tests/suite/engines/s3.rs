@@ -24,8 +24,21 @@ const REQUEST_TIMED_OUT: i16 = 7;
 /// Longer than the broker waits before it tries a bucket again.
 const HEALING: Duration = Duration::from_secs(60);
 
-/// A broker whose warehouse is in the bucket behind `endpoint`.
+/// A broker whose warehouse is in the bucket behind `endpoint`, and which gives engines keys to read.
 fn broker_at(endpoint: &str, more: &[(&str, &str)]) -> Broker {
+    let reader = [
+        ("lake.vended.access-key-id", "reader"),
+        ("lake.vended.secret-access-key", "reader-secret"),
+    ];
+    start(endpoint, &[&reader, more].concat())
+}
+
+/// A broker whose warehouse is in the bucket, and which gives engines its own keys: they may write.
+pub fn writable_broker(server: &S3Server) -> Broker {
+    start(&endpoint(server), &[("lake.vend-credentials", "own")])
+}
+
+fn start(endpoint: &str, more: &[(&str, &str)]) -> Broker {
     let warehouse = format!("s3://{BUCKET}/warehouse");
     let mut options = BROKER_OPTIONS.to_vec();
     options.extend([
@@ -33,8 +46,6 @@ fn broker_at(endpoint: &str, more: &[(&str, &str)]) -> Broker {
         ("s3.endpoint", endpoint),
         ("s3.access-key-id", "broker"),
         ("s3.secret-access-key", "broker-secret"),
-        ("lake.vended.access-key-id", "reader"),
-        ("lake.vended.secret-access-key", "reader-secret"),
     ]);
     for (name, value) in more {
         options.retain(|(known, _)| known != name);
