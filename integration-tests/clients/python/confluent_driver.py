@@ -1,10 +1,6 @@
 """Drives confluent-kafka by the command protocol of ../README.md."""
 
-import base64
-import faulthandler
-import json
 import queue
-import signal
 import sys
 import threading
 import time
@@ -12,19 +8,14 @@ import time
 import confluent_kafka as ck
 from confluent_kafka import admin as ck_admin
 
+import protocol
+from protocol import decode, encode
+
 BOOTSTRAP = sys.argv[1]
 CODECS = {"none": "none", "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd"}
 consumers = {}
 members = {}
 _admin = None
-
-
-def decode(text):
-    return None if text is None else base64.b64decode(text)
-
-
-def encode(data):
-    return None if data is None else base64.b64encode(data).decode()
 
 
 def record_of(message):
@@ -380,21 +371,11 @@ OPERATIONS = {
 }
 
 
-def main():
-    # `kill -USR1` shows where every thread is.
-    faulthandler.register(signal.SIGUSR1)
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            answer = {"id": command["id"], "ok": OPERATIONS[command["op"]](command)}
-        except ck.KafkaException as failure:
-            error = failure.args[0]
-            name = error.name().lstrip("_")
-            answer = {"id": command["id"], "error": name, "message": str(error)}
-        except Exception as failure:  # noqa: BLE001 - whatever went wrong is the answer
-            kind = type(failure).__name__
-            answer = {"id": command["id"], "error": kind, "message": str(failure)}
-        print(json.dumps(answer), flush=True)
+def named(failure):
+    if isinstance(failure, ck.KafkaException):
+        error = failure.args[0]
+        return error.name().lstrip("_"), str(error)
+    return type(failure).__name__, str(failure)
 
 
-main()
+protocol.serve(OPERATIONS, named)

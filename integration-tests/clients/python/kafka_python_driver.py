@@ -1,6 +1,5 @@
 """Drives kafka-python by the command protocol of ../README.md."""
 
-import json
 import queue
 import re
 import sys
@@ -317,15 +316,4 @@ OPERATIONS = {
 }
 
 
-def main():
-    protocol.prepare()
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            answer = protocol.answered(command, OPERATIONS[command["op"]](command))
-        except Exception as failure:  # noqa: BLE001 - whatever went wrong is the answer
-            answer = protocol.failed(command, failure)
-        protocol.send(answer)
-
-
-main()
+protocol.serve(OPERATIONS)

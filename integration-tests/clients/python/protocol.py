@@ -1,9 +1,10 @@
-"""The command protocol of ../README.md, for the drivers of the pure Python clients."""
+"""The command protocol of ../README.md, for the drivers of the Python clients."""
 
 import base64
 import faulthandler
 import json
 import signal
+import sys
 
 
 def decode(text):
@@ -15,7 +16,7 @@ def encode(data):
 
 
 def record_of(record):
-    """A record as the protocol shows it: both clients name its parts alike."""
+    """A record as the protocol shows it: the pure Python clients name its parts alike."""
     return {
         "topic": record.topic,
         "partition": record.partition,
@@ -32,13 +33,17 @@ def end_after(record):
     return (record["topic"], record["partition"]), record["offset"] + 1
 
 
-def failed(command, failure):
-    """The answer for a failure, under Kafka's name for it where it has one."""
+def named(failure):
+    """Name and message of a failure of a pure Python client: Kafka's name where it has one."""
     kind = type(failure)
     # The classes of Kafka's errors carry its name for them, but for one.
     name = kind.message if isinstance(getattr(kind, "errno", None), int) else kind.__name__
-    name = "INVALID_TOPIC_EXCEPTION" if name == "INVALID_TOPIC" else name
-    return {"id": command["id"], "error": name, "message": str(failure)}
+    return "INVALID_TOPIC_EXCEPTION" if name == "INVALID_TOPIC" else name, str(failure)
+
+
+def failed(command, failure, named=named):
+    name, message = named(failure)
+    return {"id": command["id"], "error": name, "message": message}
 
 
 def answered(command, ok):
@@ -52,3 +57,15 @@ def prepare():
 
 def send(answer):
     print(json.dumps(answer), flush=True)
+
+
+def serve(operations, named=named):
+    """Answers the commands on stdin until it ends, in the words of `named` what failed."""
+    prepare()
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = answered(command, operations[command["op"]](command))
+        except Exception as failure:  # noqa: BLE001 - whatever went wrong is the answer
+            answer = failed(command, failure, named)
+        send(answer)

