@@ -265,6 +265,18 @@ impl LakeError {
         }
     }
 
+    /// Whether there is no file where one was to be read: nothing, or a directory.
+    pub(crate) fn is_no_file(&self) -> bool {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory};
+        let is_directory = match self {
+            LakeError::Io { source, .. } => {
+                matches!(source.kind(), IsADirectory | NotADirectory)
+            }
+            _ => false,
+        };
+        is_directory || self.is_missing()
+    }
+
     /// Whether what was to be created exists.
     pub fn is_exists(&self) -> bool {
         match self {

@@ -6,13 +6,14 @@
 //! go only to clients whose `X-Iceberg-Access-Delegation` has `vended-credentials`.
 
 mod answer;
+mod parts;
 mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -21,6 +22,7 @@ use strom_lake::{CatalogError, Lake, Page, Representation};
 use tokio::sync::Semaphore;
 
 use answer::{Answer, Failure};
+use parts::{Path, Query};
 
 /// What `/v1/config` lists: what is served. Views are not: a client that does not see them asks
 /// for none, which saves a round trip per query.
@@ -188,9 +190,13 @@ async fn load_table(
     answer::table(&loaded, Representation { refs_only, with_keys }, &headers)
 }
 
-/// Scan and commit reports are taken and dropped: metrics of engines are theirs.
-async fn report_metrics() -> StatusCode {
-    StatusCode::NO_CONTENT
+/// Scan and commit reports of tables that exist are taken and dropped: metrics of engines are theirs.
+async fn report_metrics(
+    State(served): Catalog,
+    Path((namespace, table)): Path<(String, String)>,
+) -> Answer {
+    served.lake.catalog().table_exists(&levels(&namespace), &table)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn list_views(State(served): Catalog, Path(namespace): Path<String>) -> Answer {

@@ -82,11 +82,21 @@ impl CatalogError {
         }
     }
 
-    /// Something that cannot be served now; never for a change.
+    /// Something that cannot be served now. What a change answers instead is
+    /// [`not_applied`](Self::not_applied).
     pub(crate) fn unavailable(message: String) -> CatalogError {
         CatalogError {
             retry_after_seconds: Some(RETRY_AFTER_SECONDS),
             ..CatalogError::new(503, "ServiceUnavailableException", message)
+        }
+    }
+
+    /// What a change answers that could not even read what it builds on: nothing was done, which
+    /// 503 would not say to any client.
+    pub(crate) fn not_applied(self) -> CatalogError {
+        match self.status {
+            503 => CatalogError::busy(format!("The change was not applied: {}", self.message)),
+            _ => self,
         }
     }
 

@@ -56,9 +56,15 @@ impl Catalog {
 
     /// A namespace with its properties.
     pub fn namespace(&self, levels: &[String]) -> Result<NamespaceResponse, CatalogError> {
-        let record = self.namespace_record(levels)?;
+        self.describe_namespace(self.namespace_record(levels)?)
+    }
+
+    fn describe_namespace(
+        &self,
+        record: NamespaceRecord,
+    ) -> Result<NamespaceResponse, CatalogError> {
         let mut properties: HashMap<String, String> = record.properties.into_iter().collect();
-        let location = || self.places().of_namespace(levels);
+        let location = || self.places().of_namespace(&record.namespace);
         properties.entry(LOCATION.into()).or_insert_with(location);
         let namespace = NamespaceIdent::from_vec(record.namespace)
             .map_err(|e| CatalogError::bad_request(e.message()))?;
@@ -88,7 +94,7 @@ impl Catalog {
             if let [parent @ .., _] = record.namespace.as_slice()
                 && !parent.is_empty()
             {
-                self.namespace_record(parent)?;
+                self.namespace_to_change(parent)?;
             }
             if metadata.scan(records::NAMESPACES).len() >= NAMESPACES_MAX {
                 return Err(CatalogError::bad_request(format!(
@@ -101,18 +107,18 @@ impl Catalog {
                 .map_err(|_| CatalogError::namespace_exists(&record.namespace))?
         };
         wait(ticket)?;
-        self.namespace(&record.namespace)
+        self.describe_namespace(record)
     }
 
     /// Drops an empty namespace. Blocks until that is durable.
     pub fn drop_namespace(&self, levels: &[String]) -> Result<(), CatalogError> {
-        self.namespace_record(levels)?;
+        self.namespace_to_change(levels)?;
         if self.is_topics(levels) {
             return Err(self.topics_namespace_refused("cannot be dropped"));
         }
         let ticket = {
             let _structure = self.own.structure();
-            self.namespace_record(levels)?;
+            self.namespace_to_change(levels)?;
             let metadata = self.shared.store.metadata();
             let has_tables = !metadata.scan(&records::tables_in(levels)).is_empty();
             if has_tables || !metadata.scan(&records::namespaces_below(levels)).is_empty() {
@@ -135,7 +141,7 @@ impl Catalog {
             let message = format!("Property {both} is both updated and removed");
             return Err(CatalogError::new(422, "UnprocessableEntityException", message));
         }
-        self.namespace_record(levels)?;
+        self.namespace_to_change(levels)?;
         if self.is_topics(levels) {
             return Err(self.topics_namespace_refused("keeps the properties that it has"));
         }
@@ -147,7 +153,7 @@ impl Catalog {
         let mut missing = Vec::new();
         let ticket = {
             let _structure = self.own.structure();
-            let mut record = self.namespace_record(levels)?;
+            let mut record = self.namespace_to_change(levels)?;
             for key in removals {
                 let list = match record.properties.remove(&key) {
                     Some(_) => &mut response.removed,
@@ -180,6 +186,14 @@ impl Catalog {
         let value = self.shared.store.metadata().get(&key);
         let value = value.ok_or_else(|| CatalogError::no_namespace(levels))?;
         records::decode(&key, &value).map_err(CatalogError::unavailable)
+    }
+
+    /// [`namespace_record`](Self::namespace_record) for what changes it, or puts something there.
+    pub(super) fn namespace_to_change(
+        &self,
+        levels: &[String],
+    ) -> Result<NamespaceRecord, CatalogError> {
+        self.namespace_record(levels).map_err(CatalogError::not_applied)
     }
 
     /// Where a namespace's tables go unless they say otherwise.

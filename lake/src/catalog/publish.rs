@@ -52,7 +52,11 @@ impl Catalog {
         let writing = records::unique_key(records::WRITING, Uuid::new_v4());
         if !written.is_empty() {
             let value = records::encode(&Unwanted::Files(written.clone()));
-            wait(metadata.apply(vec![LogChange::Put { key: writing.clone(), value }]))?;
+            let noted = metadata.apply(vec![LogChange::Put { key: writing.clone(), value }]);
+            // Whether or not the note survives: no file is written, and no pointer moves.
+            noted.wait().map_err(|error| {
+                CatalogError::busy(format!("The change was not applied: {error}"))
+            })?;
         }
         let moved = self.write_files(&drafts).and_then(|()| self.move_pointers(&drafts, &writing));
         let ticket = match moved {
@@ -104,7 +108,7 @@ impl Catalog {
         for draft in drafts {
             let record = &draft.record;
             if draft.expected.is_none() {
-                self.namespace_record(&record.namespace)?;
+                self.namespace_to_change(&record.namespace)?;
                 if garbage::is_pending(metadata, &record.location) {
                     return Err(being_removed(&record.location));
                 }

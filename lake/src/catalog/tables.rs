@@ -104,7 +104,7 @@ impl Catalog {
         self.check_not_topics_table(levels, name, "delete the topic to drop it")?;
         let key = records::table_key(levels, name);
         let _held = self.hold(vec![key.clone()])?;
-        let (record, value) = self.own_table(levels, name)?;
+        let (record, value) = self.table_to_change(levels, name)?;
         let mut changes = vec![LogChange::Delete { key: key.clone() }];
         let ticket = {
             let _structure = self.own.structure();
@@ -140,7 +140,7 @@ impl Catalog {
         let mut keys = vec![old.clone(), new.clone()];
         keys.dedup();
         let _held = self.hold(keys)?;
-        let (record, value) = self.own_table(from, source.name())?;
+        let (record, value) = self.table_to_change(from, source.name())?;
         if old == new {
             return Err(CatalogError::table_exists(to, destination.name()));
         }
@@ -153,7 +153,7 @@ impl Catalog {
         ];
         let ticket = {
             let _structure = self.own.structure();
-            self.namespace_record(to)?;
+            self.namespace_to_change(to)?;
             let metadata = self.shared.store.metadata();
             metadata
                 .compare_and_apply(&[(old, Some(value)), (new, None)], changes)
@@ -236,6 +236,15 @@ impl Catalog {
         Ok((record, value))
     }
 
+    /// [`own_table`](Self::own_table) for what changes it.
+    fn table_to_change(
+        &self,
+        levels: &[String],
+        name: &str,
+    ) -> Result<(TableRecord, Bytes), CatalogError> {
+        self.own_table(levels, name).map_err(CatalogError::not_applied)
+    }
+
     fn read_metadata(&self, location: &str) -> Result<Arc<TableMetadata>, CatalogError> {
         if let Some(metadata) = self.own.cache.get(location) {
             return Ok(metadata);
@@ -257,7 +266,11 @@ impl Catalog {
         let cannot = |reason: String| {
             CatalogError::bad_request(format!("Cannot register {location}: {reason}"))
         };
-        let bytes = self.shared.warehouse.read(location).map_err(|e| cannot(e.to_string()))?;
+        let read = self.shared.warehouse.read(location);
+        let bytes = read.map_err(|error| match error.is_no_file() {
+            true => cannot(error.to_string()),
+            false => CatalogError::of_change(error),
+        })?;
         serde_json::from_slice(&bytes).map_err(|e| cannot(format!("it is no table metadata: {e}")))
     }
 
@@ -278,8 +291,9 @@ impl Catalog {
             self.check_metadata_path(&metadata)?;
             return self.draft_new(levels, name, metadata);
         }
-        let (record, value) = self.own_table(levels, name)?;
-        let base = self.read_metadata(&record.metadata_location).map_err(not_applied)?;
+        let (record, value) = self.table_to_change(levels, name)?;
+        let base = self.read_metadata(&record.metadata_location);
+        let base = base.map_err(CatalogError::not_applied)?;
         if let Some(location) = change.location()
             && location.trim_end_matches('/') != base.location()
         {
@@ -351,7 +365,7 @@ impl Catalog {
                 Err(_) => self.topics_namespace_refused("takes no other tables"),
             });
         }
-        self.namespace_record(levels)?;
+        self.namespace_to_change(levels)?;
         names::check_table(name)?;
         match self.shared.store.metadata().get(&records::table_key(levels, name)) {
             Some(_) => Err(CatalogError::table_exists(levels, name)),
@@ -408,7 +422,7 @@ impl Catalog {
         let location = match wanted {
             Some(wanted) => wanted.to_string(),
             None => {
-                let namespace = self.location_of(&self.namespace_record(levels)?);
+                let namespace = self.location_of(&self.namespace_to_change(levels)?);
                 format!("{namespace}/{}-{uuid}", names::directory(name))
             }
         };
@@ -480,11 +494,6 @@ fn key_of(ident: &TableIdent) -> Bytes {
 fn changed_meanwhile(levels: &[String], name: &str) -> CatalogError {
     let table = format!("{}.{name}", levels.join("."));
     CatalogError::stale(format!("Table was changed by somebody else: {table}"))
-}
-
-/// The base of a change cannot be read: nothing was done.
-fn not_applied(error: CatalogError) -> CatalogError {
-    CatalogError::busy(format!("The change was not applied: {}", error.message))
 }
 
 /// The number in a metadata file's name, or zero: what is written next counts on from it.

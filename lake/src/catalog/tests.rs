@@ -566,3 +566,5 @@ fn a_namespace_of_engines_is_never_taken_for_topics() {
     let error = Lake::open(Arc::clone(&world.store), options).unwrap_err().to_string();
     assert!(error.contains("set lake.namespace"), "{error}");
 }
+
+mod answers;

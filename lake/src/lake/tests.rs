@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use strom_protocol::Uuid;
 use strom_protocol::record::{BatchBuilder, Compression, Scratch};
+use strom_storage::io::simulated::SimulatedDisk;
 use strom_storage::{AppendRequest, DataDir, Origin, PartitionSettings, StoreOptions, TopicSpec};
 
 use super::*;
@@ -42,8 +43,7 @@ fn spec(topic: &LakeTopic) -> TopicSpec {
     }
 }
 
-fn open_store(dir: &Path, topics: &[LakeTopic]) -> Arc<Store> {
-    let data_dir = DataDir::open(dir.join("data")).unwrap();
+fn open_store(data_dir: DataDir, topics: &[LakeTopic]) -> Arc<Store> {
     let metadata = MetadataLog::open(&data_dir).unwrap();
     let floors = committed_offsets(&metadata);
     let specs = topics.iter().map(|topic| {
@@ -57,11 +57,17 @@ fn open_store(dir: &Path, topics: &[LakeTopic]) -> Arc<Store> {
 impl World {
     pub(crate) fn new(topics: &[LakeTopic]) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let store = open_store(dir.path(), topics);
+        let store = open_store(DataDir::open(dir.path().join("data")).unwrap(), topics);
         World { dir, store, now_ms: Arc::new(AtomicI64::new(NOW)) }
     }
 
-    fn options(&self) -> LakeOptions {
+    /// The store on a disk that can fail, the warehouse in a real directory.
+    pub(crate) fn on(disk: &SimulatedDisk, dir: tempfile::TempDir) -> World {
+        let store = open_store(DataDir::open_on(Arc::new(disk.clone()), "/data").unwrap(), &[]);
+        World { dir, store, now_ms: Arc::new(AtomicI64::new(NOW)) }
+    }
+
+    pub(crate) fn options(&self) -> LakeOptions {
         let now_ms = Arc::clone(&self.now_ms);
         let clock: Clock = Arc::new(move || now_ms.load(Ordering::SeqCst));
         LakeOptions {
@@ -76,7 +82,7 @@ impl World {
         self.lake_with(topics, self.options(), None)
     }
 
-    fn lake_with(
+    pub(crate) fn lake_with(
         &self,
         topics: &[LakeTopic],
         options: LakeOptions,
@@ -213,7 +219,8 @@ fn reopen(world: World, topics: &[LakeTopic]) -> World {
     world.store.close().unwrap();
     let World { dir, store, now_ms } = world;
     drop(store);
-    World { store: open_store(dir.path(), topics), dir, now_ms }
+    let data_dir = DataDir::open(dir.path().join("data")).unwrap();
+    World { store: open_store(data_dir, topics), dir, now_ms }
 }
 
 /// Stops the first flush that reaches `step`, once.

@@ -16,6 +16,7 @@ use super::*;
 struct Served {
     address: SocketAddr,
     store: Arc<Store>,
+    lake: Arc<Lake>,
     topic: TopicId,
     _dir: tempfile::TempDir,
 }
@@ -39,13 +40,24 @@ impl Response {
 
 /// Serves the catalog of a lake with one topic, `Orders`, without records.
 async fn serve() -> Served {
-    serve_with(|dir| LakeOptions::new(dir.join("warehouse"), dir.join("spool"))).await
+    serve_with(local).await
+}
+
+/// A warehouse in a directory.
+fn local(dir: &std::path::Path) -> LakeOptions {
+    LakeOptions::new(dir.join("warehouse"), dir.join("spool"))
 }
 
 /// The same with these options for a directory.
 async fn serve_with(options: impl FnOnce(&std::path::Path) -> LakeOptions) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = DataDir::open(dir.path().join("data")).unwrap();
+    let options = options(dir.path());
+    serve_from(dir, data_dir, options).await
+}
+
+/// The same with the data in another directory.
+async fn serve_from(dir: tempfile::TempDir, data_dir: DataDir, options: LakeOptions) -> Served {
     let metadata = MetadataLog::open(&data_dir).unwrap();
     let topic = TopicId(Uuid::from_u128(7));
     let spec = TopicSpec {
@@ -60,15 +72,15 @@ async fn serve_with(options: impl FnOnce(&std::path::Path) -> LakeOptions) -> Se
     let options = LakeOptions {
         fail_on_timeout: true,
         read_flush_timeout: std::time::Duration::from_secs(60),
-        ..options(dir.path())
+        ..options
     };
     let lake = Lake::open(Arc::clone(&store), options).unwrap();
     lake.add_topic(LakeTopic::new(topic, "Orders", 1, 0));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = Router::new().nest("/iceberg", router(lake));
+    let app = Router::new().nest("/iceberg", router(Arc::clone(&lake)));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    Served { address, store, topic, _dir: dir }
+    Served { address, store, lake, topic, _dir: dir }
 }
 
 impl Served {
@@ -160,9 +172,46 @@ async fn missing_things_are_named_as_the_reference_names_them() {
         assert_eq!(served.ask("HEAD", path, "").await.status, 404, "{path}");
     }
     let bad = (400, "BadRequestException", "");
+    let no_table = (404, "NoSuchTableException", "Table does not exist: ");
+    for table in ["kafka/tables/t", "kafka/tables/orders", "a/tables/t"] {
+        let path = format!("/v1/namespaces/{table}/metrics");
+        served.refuses("POST", &path, no_table).await;
+    }
     served.append().await;
     served.refuses("GET", &format!("{TABLE}?snapshots=some"), bad).await;
     served.refuses("GET", "/v1/namespaces/kafka/tables?pageSize=many", bad).await;
+}
+
+/// What no handler gets to see has the specification's shape too.
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_and_queries_that_cannot_be_read_are_malformed_requests() {
+    let served = serve().await;
+    let unreadable = (400, "BadRequestException", "Malformed request: Invalid URL: ");
+    let twice = (400, "BadRequestException", "duplicate field `pageToken`");
+    for (method, path, expected) in [
+        ("GET", "/v1/namespaces/%FF", unreadable),
+        ("GET", "/v1/namespaces/a/tables/%FF", unreadable),
+        ("POST", "/v1/namespaces/a/tables/%FF", unreadable),
+        ("POST", "/v1/namespaces/a/tables/%FF/metrics", unreadable),
+        ("DELETE", "/v1/namespaces/%FF", unreadable),
+        ("POST", "/v1/namespaces/%FF/register", unreadable),
+        ("GET", "/v1/namespaces/a/views/%FF", unreadable),
+        ("GET", "/v1/namespaces?pageToken=a&pageToken=b", twice),
+        ("GET", "/v1/namespaces/a/tables?pageToken=a&pageToken=b", twice),
+        (
+            "DELETE",
+            "/v1/namespaces/a/tables/t?purgeRequested=true&purgeRequested=false",
+            (400, "BadRequestException", "duplicate field `purgeRequested`"),
+        ),
+        (
+            "GET",
+            "/v1/namespaces/a/tables/t?snapshots=all&snapshots=refs",
+            (400, "BadRequestException", "duplicate field `snapshots`"),
+        ),
+    ] {
+        served.refuses(method, path, expected).await;
+    }
+    assert_eq!(served.ask("HEAD", "/v1/namespaces/%FF", "").await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{self, Body, HttpBody as _};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use iceberg_catalog_rest::{
@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Served;
 use super::answer::{self, Answer, Failure};
 use super::levels;
+use super::parts::{Path, Query};
 
 /// Changes at once; each keeps its request's body in memory.
 pub(super) const CHANGES_MAX: usize = 64;
@@ -32,13 +33,13 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The right to change something, for as long as it takes.
-struct Turn {
+pub(super) struct Turn {
     lake: Arc<Lake>,
     permit: OwnedSemaphorePermit,
 }
 
 impl Turn {
-    fn take(served: &Served) -> Result<Turn, Failure> {
+    pub(super) fn take(served: &Served) -> Result<Turn, Failure> {
         let changes: Arc<Semaphore> = Arc::clone(&served.changes);
         let permit = changes.try_acquire_owned().map_err(|_| {
             CatalogError::busy(format!("{CHANGES_MAX} changes are in progress: try again later"))
@@ -47,7 +48,7 @@ impl Turn {
     }
 
     /// Makes the change, whether or not the client still waits.
-    async fn change<T, F>(self, change: F) -> Result<T, Failure>
+    pub(super) async fn change<T, F>(self, change: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&Catalog) -> Result<T, CatalogError> + Send + 'static,

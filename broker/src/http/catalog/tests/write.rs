@@ -1,6 +1,7 @@
 //! The endpoints that change something, as clients call them.
 
 use serde_json::json;
+use strom_storage::io::simulated::SimulatedDisk;
 
 use super::*;
 
@@ -237,6 +238,54 @@ async fn a_change_that_finds_no_turn_is_told_to_come_back() {
         answer = served.send("POST", T, &nothing).await;
     }
     assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Only a change that may have been made is 5xx: what fails before its pointer moves is 429.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_metadata_log_makes_a_change_unknown_only_once_it_has_been_asked_to() {
+    for (path, body, expected) in [
+        (
+            "/v1/namespaces",
+            json!({"namespace": ["b"]}),
+            (500, "CommitStateUnknownException", None, "not known whether the change was applied"),
+        ),
+        (
+            "/v1/namespaces/a/tables",
+            json!({"name": "u", "schema": schema()}),
+            (429, "TooManyRequestsException", Some("1"), "The change was not applied"),
+        ),
+    ] {
+        let disk = SimulatedDisk::default();
+        let data_dir = DataDir::open_on(Arc::new(disk.clone()), "/data").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let options = local(dir.path());
+        let served = serve_from(dir, data_dir, options).await;
+        let made = served.send("POST", "/v1/namespaces", &json!({"namespace": ["a"]})).await;
+        assert_eq!(made.status, 200, "{}", made.body);
+        disk.fail_with("the disk is broken");
+        let answer = served.send("POST", path, &body).await;
+        let error = answer.json()["error"].clone();
+        let (status, kind, retry_after, message) = expected;
+        assert_eq!((answer.status, answer.header("retry-after")), (status, retry_after), "{path}");
+        assert_eq!((&error["code"], &error["type"]), (&json!(status), &json!(kind)), "{path}");
+        let said = error["message"].as_str().unwrap();
+        assert!(said.contains(message) && said.contains("the disk is broken"), "{path}: {said}");
+    }
+}
+
+/// Nobody can say how far a change came that panicked; its turn is not lost with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_panics_is_unknown_and_gives_its_turn_back() {
+    let served = serve().await;
+    let changes = Arc::new(Semaphore::new(1));
+    let handlers =
+        crate::http::catalog::Served { lake: Arc::clone(&served.lake), changes: changes.clone() };
+    let turn = crate::http::catalog::write::Turn::take(&handlers).ok().unwrap();
+    assert_eq!(changes.available_permits(), 0);
+    let changed = turn.change::<(), _>(|_| panic!("on purpose")).await;
+    let Err(Failure(error)) = changed else { panic!("a change that panicked was answered") };
+    assert_eq!((error.status, error.kind), (500, "CommitStateUnknownException"));
+    assert_eq!(changes.available_permits(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
