@@ -65,7 +65,7 @@ pub(crate) fn flush(shared: &Shared, table: &Table) -> Result<(), LakeError> {
     }
     // Before the offsets are looked at: what is acknowledged by now is below them.
     let cut_ms = (shared.options.clock)();
-    let (ranges, reached) = capture(base.as_ref(), &partitions);
+    let (ranges, reached) = capture(table, base.as_ref(), &partitions);
     let has_had_a_record = partitions.iter().any(|partition| partition.offsets().log_end > 0);
     if ranges.is_empty() && (base.is_some() || !has_had_a_record) {
         table.state().complete_until_ms = cut_ms;
@@ -105,7 +105,7 @@ pub(crate) fn encode_ahead(shared: &Shared, table: &Table) -> Result<(), LakeErr
         return Ok(());
     }
     let base = base(shared, table, &mut ahead)?;
-    let (ranges, _) = capture(base.as_ref(), &table.partitions(&shared.store));
+    let (ranges, _) = capture(table, base.as_ref(), &table.partitions(&shared.store));
     let work = Work { shared, table, base: base.as_ref() };
     let stop = || table.is_closing() || table.schedule().is_wanted;
     let encoded = ahead.encode(&work, &ranges, &stop);
@@ -146,6 +146,7 @@ fn encode_all(
 
 /// What to read, and what the marker will say: the last stable offsets of this moment.
 fn capture(
+    table: &Table,
     base: Option<&Committed>,
     partitions: &[Arc<Partition>],
 ) -> (Vec<PartitionRange>, Vec<Reached>) {
@@ -163,7 +164,7 @@ fn capture(
             .push(Reached { next_offset: offsets.last_stable, leader_epoch: offsets.leader_epoch });
         ranges.push(PartitionRange {
             partition: Arc::clone(partition),
-            from: before.next_offset.max(offsets.log_start),
+            from: table.begin(base, index),
             to: offsets.last_stable,
             only: None,
         });

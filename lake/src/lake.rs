@@ -166,7 +166,9 @@ impl Shared {
             topic: topic.name.clone(),
             location,
         };
-        Table::new(identity, topic, pointer)
+        let partitions = self.store.partitions(topic.id);
+        let log_starts = partitions.iter().map(|partition| partition.offsets().log_start).collect();
+        Table::new(identity, topic, pointer).taken_up_at(log_starts)
     }
 
     fn stored_pointer_of(&self, table: &str) -> Option<Pointer> {

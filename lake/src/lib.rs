@@ -133,6 +133,9 @@ pub struct LakeTopic {
     pub read_flush_min_interval: Duration,
     /// How the table's files are partitioned; by nothing if empty.
     pub partition_by: Vec<PartitionField>,
+    /// Retention of the topic waits until the table has what it would remove. If not, the table
+    /// never has what is removed before it is committed.
+    pub is_retention_guarded: bool,
 }
 
 /// What becomes of a table when its topic is deleted.
@@ -157,6 +160,7 @@ impl LakeTopic {
             fail_on_timeout: None,
             read_flush_min_interval: Duration::ZERO,
             partition_by: Vec::new(),
+            is_retention_guarded: true,
         }
     }
 }

@@ -175,6 +175,9 @@ pub(crate) struct Table {
     work: Mutex<Ahead>,
     /// Why no more records are taken, if so.
     frozen: Option<String>,
+    /// The log starts of the topic's partitions when it was taken up: a partition that was never
+    /// committed begins there.
+    log_starts: Vec<i64>,
     is_closing: AtomicBool,
 }
 
@@ -192,6 +195,7 @@ impl Table {
             schedule: Mutex::default(),
             work: Mutex::default(),
             frozen: None,
+            log_starts: Vec::new(),
             is_closing: AtomicBool::new(false),
         }
     }
@@ -253,6 +257,21 @@ impl Table {
     /// The same table, taking no more records for this reason.
     pub(crate) fn frozen(self, reason: String) -> Table {
         Table { frozen: Some(reason), ..self }
+    }
+
+    /// The same table, of a topic whose log starts are these by now.
+    pub(crate) fn taken_up_at(self, log_starts: Vec<i64>) -> Table {
+        Table { log_starts, ..self }
+    }
+
+    /// The first offset of a partition that the next commit is to have. The log start may be above
+    /// it (a topic that was out of the lake for a while, or whose retention did not wait): what
+    /// lies between is missed, and pulling says and counts it.
+    pub(crate) fn begin(&self, base: Option<&Committed>, partition: usize) -> i64 {
+        match base.and_then(|base| base.pointer.reached.get(partition)) {
+            Some(reached) => reached.next_offset,
+            None => self.log_starts.get(partition).copied().unwrap_or(0),
+        }
     }
 
     /// From now on flushes stop at the next batch, and no pointer of this table moves.
@@ -347,12 +366,12 @@ impl Table {
         offsets.iter().all(|(partition, offset)| next(*partition) >= *offset)
     }
 
-    /// Keeps retention from what the table has not taken yet.
+    /// Keeps retention from what the table has not taken yet, unless the topic has it otherwise.
     pub(crate) fn guard(&self, partitions: &[Arc<Partition>]) {
         let state = self.state();
         for (index, partition) in partitions.iter().enumerate() {
             let next = state.pointer.as_ref().map_or(0, |pointer| pointer.next_offset(index));
-            partition.set_retention_guard(Some(next));
+            partition.set_retention_guard(self.topic.is_retention_guarded.then_some(next));
         }
     }
 

@@ -75,7 +75,7 @@ impl<'a> Puller<'a> {
         ranges: &[PartitionRange],
         output: &mut Output<'_>,
     ) -> Result<u64, LakeError> {
-        let mut skipped_offsets = None;
+        let mut skipped_offsets = 0;
         loop {
             let mut skipped = 0;
             for range in ranges {
@@ -85,8 +85,8 @@ impl<'a> Puller<'a> {
             }
             output.restrict(&mut self.columns, None)?;
             output.take(&mut self.columns)?;
-            // Every pass meets the same gaps.
-            let skipped_offsets = *skipped_offsets.get_or_insert(skipped);
+            // Every pass meets the same gaps, and larger ones where retention does not wait.
+            skipped_offsets = skipped_offsets.max(skipped);
             if !output.end_pass()? {
                 return Ok(skipped_offsets);
             }

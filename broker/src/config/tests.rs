@@ -334,6 +334,30 @@ fn configuration_page_is_current() {
     assert!(written == page, "docs/configuration.md is stale: run STROM_UPDATE_DOCS=1 cargo test");
 }
 
+/// The page about topics has a table of the options of a topic's table, written by hand.
+#[test]
+fn the_page_about_topics_names_every_option_of_its_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/topics.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `table.datalake."));
+    let rows: Vec<(&str, &str)> = rows
+        .filter_map(|row| {
+            let mut cells = row.split(" | ");
+            Some((cells.next()?.strip_suffix('`')?, cells.next()?))
+        })
+        .collect();
+    let known: Vec<(&str, String)> = strom_coordinator::cluster::topic_config::TOPIC_OPTIONS
+        .iter()
+        .filter_map(|option| {
+            let name = option.name.strip_prefix("table.datalake.")?;
+            Some((name, format!("`{}`", option.default)))
+        })
+        .collect();
+    let known: Vec<(&str, &str)> =
+        known.iter().map(|(name, default)| (*name, &**default)).collect();
+    assert_eq!(rows, known, "names and defaults, in their order");
+}
+
 #[test]
 fn a_bucket_is_reached_as_options_or_the_variables_of_aws_say() {
     let flags = ["lake.warehouse=s3://bucket/lake/", "s3.endpoint=http://127.0.0.1:9000/"];

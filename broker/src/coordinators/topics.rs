@@ -168,6 +168,7 @@ fn lake_topic(topic: &Topic, effective: &Effective) -> LakeTopic {
         read_flush_timeout: Some(duration(effective.read_flush_timeout_ms)),
         fail_on_timeout: Some(effective.on_read_flush_timeout == OnFlushTimeout::Fail),
         read_flush_min_interval: duration(effective.read_flush_min_interval_ms),
+        is_retention_guarded: effective.is_retention_guarded,
         partition_by: effective.lake_partition_by.clone(),
         ..LakeTopic::new(topic.id, topic.name.clone(), topic.partitions, topic.created_ms)
     }

@@ -14,6 +14,7 @@ use crate::scheduler::block_on;
 use crate::{Clock, manifest, parquet};
 
 mod ahead;
+mod guard;
 mod lifecycle;
 mod partitioned;
 mod trouble;

@@ -43,6 +43,8 @@ pub struct Effective {
     pub read_flush_min_interval_ms: i64,
     /// `table.datalake.partition.by`; empty for none.
     pub lake_partition_by: Vec<PartitionField>,
+    /// `table.datalake.retention.guard`: retention waits for the lake.
+    pub is_retention_guarded: bool,
     /// `table.datalake.on-topic-delete=keep`
     pub is_table_kept: bool,
 }
@@ -87,6 +89,7 @@ pub fn effective(topic: &Topic, defaults: &BrokerDefaults) -> Effective {
         read_flush_min_interval_ms: duration("table.datalake.read-flush.min-interval"),
         lake_partition_by: parse_partition_by(&value("table.datalake.partition.by"))
             .expect("partition fields are checked on entry"),
+        is_retention_guarded: is_true(&value("table.datalake.retention.guard")),
         is_table_kept: value("table.datalake.on-topic-delete") == "keep",
     }
 }

@@ -183,6 +183,12 @@ options! {
     "table.datalake.read-flush.timeout": String = "2s", Duration, Honoured,
         {"table.datalake.read-flush.timeout", default "2s"},
         "How long a table load waits for the records before it to be committed.";
+    "table.datalake.retention.guard": Boolean = "true", Any, Honoured,
+        {"table.datalake.retention.guard", default "true"},
+        "Whether retention waits for the lake. true: it removes nothing that is not committed to \
+         the table, so the table is complete, and a lake that is down makes the topic outgrow its \
+         limits. false: it removes what is due; what the table did not have yet is missing there \
+         for ever, counted in strom_lake_skipped_offsets_total.";
     "unclean.leader.election.enable": Boolean = "false", Any, Stored,
         {"unclean.leader.election.enable", default "false"},
         "Whether Kafka lets a stale replica lead. Kept for tools; there is one copy, never stale.";

@@ -59,6 +59,7 @@ fn table_of_options_is_sound() {
             "table.datalake.read-flush.min-interval",
             "table.datalake.read-flush.on-timeout",
             "table.datalake.read-flush.timeout",
+            "table.datalake.retention.guard",
         ]
     );
 }
@@ -101,6 +102,7 @@ fn values_are_checked_as_kafka_checks_them() {
         ),
         ("table.datalake.read-flush.on-timeout", &["stale", "fail"], &["wait", "Fail"]),
         ("table.datalake.read-flush.timeout", &["2s"], &["0s"]),
+        ("table.datalake.retention.guard", &["true", "false"], &["off", "1"]),
     ];
     for (name, accepted, refused) in rows {
         for value in *accepted {
@@ -112,6 +114,11 @@ fn values_are_checked_as_kafka_checks_them() {
             let begin = format!("Invalid value {value} for configuration {name}: use ");
             assert!(error.message.starts_with(&begin), "{}", error.message);
         }
+    }
+    // What is not built is not known, rather than without effect.
+    for name in ["table.datalake.retention", "table.datalake.table-name", "table.datalake.columns"]
+    {
+        assert_eq!(check(name, Some("30d")).unwrap_err().code, ErrorCode::InvalidConfig, "{name}");
     }
     let huge = check("cleanup.policy", Some(&"delete,".repeat(10_000))).unwrap_err();
     assert!(huge.message.len() < 300, "a long value is not repeated in full");
@@ -143,12 +150,14 @@ fn topic(name: &str, configs: &[(&str, &str)]) -> Topic {
 const BY_DAY: PartitionField =
     PartitionField { column: PartitionColumn::Timestamp, transform: PartitionTransform::Day };
 
+/// What holds for a topic with options of its own, on a broker with others.
+fn effective_on(configs: &[(&str, &str)], values: &[(&str, &str)]) -> Effective {
+    let defaults = BrokerDefaults::new(&broker(values)).unwrap();
+    effective(&topic("t", configs), &defaults)
+}
+
 #[test]
 fn effective_values_come_from_topic_broker_and_default_in_that_order() {
-    let effective = |configs: &[(&str, &str)], values: &[(&str, &str)]| {
-        let defaults = BrokerDefaults::new(&broker(values)).unwrap();
-        super::effective(&topic("t", configs), &defaults)
-    };
     let by_default = Effective {
         is_delete: true,
         is_compact: false,
@@ -165,9 +174,10 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
         on_read_flush_timeout: OnFlushTimeout::Stale,
         read_flush_min_interval_ms: 0,
         lake_partition_by: Vec::new(),
+        is_retention_guarded: true,
         is_table_kept: false,
     };
-    assert_eq!(effective(&[], &[]), by_default);
+    assert_eq!(effective_on(&[], &[]), by_default);
     // (topic, broker, retention.ms)
     let hours = ("log.retention.hours", "2");
     let minutes = ("log.retention.minutes", "3");
@@ -181,9 +191,10 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
         (&[("cleanup.policy", "")], &[hours], -1),
         (&[("cleanup.policy", "compact,delete")], &[hours], 7_200_000),
     ] {
-        assert_eq!(effective(configs, values).retention_ms, retention_ms, "{configs:?} {values:?}");
+        let found = effective_on(configs, values).retention_ms;
+        assert_eq!(found, retention_ms, "{configs:?} {values:?}");
     }
-    let set = effective(
+    let set = effective_on(
         &[
             ("message.timestamp.type", "LogAppendTime"),
             ("flush.messages", "1"),
@@ -192,6 +203,7 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             ("table.datalake.enabled", "TRUE"),
             ("table.datalake.partition.by", "day(__timestamp)"),
             ("table.datalake.on-topic-delete", "keep"),
+            ("table.datalake.retention.guard", "False"),
         ],
         &[
             ("message.max.bytes", "2000"),
@@ -211,6 +223,7 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             on_read_flush_timeout: OnFlushTimeout::Fail,
             read_flush_min_interval_ms: 5_000,
             lake_partition_by: vec![BY_DAY],
+            is_retention_guarded: false,
             is_table_kept: true,
             ..by_default
         }
