@@ -1,5 +1,6 @@
 //! The page `docs/kafka-compatibility.md`, written from the table that dispatch works from: one
-//! row per API key of Kafka 4.3, served or not. A test says when the page is stale.
+//! row per API key of Kafka 4.3, served or not. A test says when the page is stale. Below its mark
+//! the page has what clients can do with it, written by the tests that run them.
 
 use std::fmt::Write;
 
@@ -38,7 +39,7 @@ fn note(key: ApiKey) -> &'static str {
             "Replication factors up to `replication.factor.max.accepted` (3) are accepted and echoed; there is one copy, whose durability is `flush.policy`'s. Options without effect here are stored and echoed."
         }
         ApiKey::DeleteTopics => {
-            "The topic's table in the lake is dropped and its files are removed."
+            "The topic's table in the lake is dropped and its files are removed. With `table.datalake.on-topic-delete=keep` it takes the topic's last records first, and stays under another name; if it cannot take them within the request's time-out, REQUEST_TIMED_OUT and the topic stays."
         }
         ApiKey::CreatePartitions => {
             "Further partitions are ready in the same answer. Internal topics are INVALID_REQUEST: the number of their partitions decides where groups are."
@@ -120,8 +121,8 @@ const INTRODUCTION: &str = "\
 # Kafka compatibility
 
 The reference is Apache Kafka 4.3.1. An API is advertised if and only if it is served; the same
-table answers ApiVersions, decodes requests and writes this page. What each client library was run
-against is on the page [clients](clients.md).
+table answers ApiVersions, decodes requests and writes this page. At its end stands what each client
+does with it; [clients](clients.md) says how to use them, and why one lacks what it lacks.
 
 ## Served
 
@@ -129,7 +130,12 @@ against is on the page [clients](clients.md).
 |---:|---|---|---|
 ";
 
-/// The page.
+/// What is below this line, the tests that run the clients write (suite/clients_page.rs).
+#[cfg(test)]
+const MARK: &str =
+    "<!-- Written by the suite below this line (STROM_UPDATE_DOCS=1); do not edit. -->";
+
+/// The page, to its mark.
 pub fn documentation() -> String {
     let mut page = INTRODUCTION.to_owned();
     for spec in SERVED {
@@ -147,7 +153,7 @@ pub fn documentation() -> String {
     );
     let absent: Vec<String> = ABSENT.iter().map(|(key, name)| format!("{name} ({key})")).collect();
     page.push_str(&absent.join(", "));
-    page.push_str(".\n");
+    page.push_str(".\n\n");
     page
 }
 
@@ -158,10 +164,14 @@ mod tests {
     #[test]
     fn page_is_what_the_table_says() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kafka-compatibility.md");
+        let read = || std::fs::read_to_string(path).unwrap();
         if std::env::var_os("STROM_UPDATE_DOCS").is_some() {
-            std::fs::write(path, documentation()).unwrap();
+            let page = read();
+            let (_, clients) = page.split_once(MARK).expect("the page has its mark");
+            std::fs::write(path, format!("{}{MARK}{clients}", documentation())).unwrap();
         }
-        let found = std::fs::read_to_string(path).unwrap_or_default();
+        let page = read();
+        let (found, _) = page.split_once(MARK).expect("the page has its mark");
         assert!(
             found == documentation(),
             "docs/kafka-compatibility.md is stale: STROM_UPDATE_DOCS=1 cargo test -p strom renews it"

@@ -1,7 +1,8 @@
-//! docs/clients.md says what each real client can do, which test runs it, and why a client cannot.
-//! Its tables are written from the lists of clients that the tests themselves run with and from
-//! their limits, with `STROM_UPDATE_DOCS=1`; else this test says when the page is stale. What
-//! stands before the mark in the page is written by hand.
+//! docs/clients.md says what each real client can do, which test runs it, and why a client cannot;
+//! the table of it is at the end of docs/kafka-compatibility.md too. Both are written from the lists
+//! of clients that the tests themselves run with and from their limits, with `STROM_UPDATE_DOCS=1`;
+//! else these tests say when a page is stale. What stands before the mark of docs/clients.md is
+//! written by hand, and of docs/kafka-compatibility.md from the table of APIs (the broker's test).
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -146,13 +147,17 @@ fn a_client_is_left_out_only_for_a_reason() {
 const MARK: &str =
     "<!-- Written by the tests below this line (STROM_UPDATE_DOCS=1); do not edit. -->";
 
-fn tables() -> String {
+/// Where it begins in docs/kafka-compatibility.md.
+const COMPATIBILITY_MARK: &str =
+    "<!-- Written by the suite below this line (STROM_UPDATE_DOCS=1); do not edit. -->";
+
+/// What each client can do, and the test that has it do so.
+fn table() -> String {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let versions = std::fs::read_to_string(clients.join("versions.toml")).unwrap();
     let versions: toml::Table = versions.parse().unwrap();
     let mut page = format!(
-        "{MARK}\n\n## What is tested\n\n\
-         In every run of `cargo xtask test` with Strom, and with Apache Kafka, the control, when run\n\
+        "In every run of `cargo xtask test` with Strom, and with Apache Kafka, the control, when run\n\
          with `--against kafka`. Codecs are {}.\n\n| client |",
         CODECS.join(", ")
     );
@@ -173,6 +178,11 @@ fn tables() -> String {
         }
         writeln!(page, " `{}` |", row.1).unwrap();
     }
+    page
+}
+
+fn tables() -> String {
+    let mut page = format!("{MARK}\n\n## What is tested\n\n{}", table());
     let tools = tools::NAMES.join(", ");
     write!(
         page,
@@ -193,15 +203,26 @@ fn tables() -> String {
     page
 }
 
-#[test]
-fn the_page_about_clients_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/clients.md");
+/// Holds what a page has from its mark on against what it should have, or renews it.
+fn check_page(page: &str, mark: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(page);
     let present = std::fs::read_to_string(&path).unwrap();
-    let (by_hand, _) = present.split_once(MARK).expect("the page has its mark");
-    let page = format!("{by_hand}{}", tables());
+    let (before, _) = present.split_once(mark).expect("the page has its mark");
+    let wanted = format!("{before}{generated}");
     if std::env::var_os("STROM_UPDATE_DOCS").is_some_and(|value| value == "1") {
-        std::fs::write(&path, &page).unwrap();
+        std::fs::write(&path, &wanted).unwrap();
         return;
     }
-    assert!(present == page, "docs/clients.md is stale: `STROM_UPDATE_DOCS=1 cargo xtask test`");
+    assert!(present == wanted, "{page} is stale: `STROM_UPDATE_DOCS=1 cargo xtask test`");
+}
+
+#[test]
+fn the_page_about_clients_is_up_to_date() {
+    check_page("docs/clients.md", MARK, &tables());
+}
+
+#[test]
+fn the_page_about_compatibility_says_what_clients_can_do() {
+    let generated = format!("{COMPATIBILITY_MARK}\n\n## What clients can do\n\n{}", table());
+    check_page("docs/kafka-compatibility.md", COMPATIBILITY_MARK, &generated);
 }

@@ -12,8 +12,8 @@
 //!
 //! When the deltas outgrow the checkpoint, the thread writes `deltas-4` (empty), then `checkpoint-4`
 //! (temporary file, sync, rename, sync of the directory), then removes the old pair with its copies, and
-//! writes the new ones. What keys mean is the
-//! business of those who own their prefix: `t/` topics, `g/` reserved, `s/` storage, `i/` Iceberg pointers.
+//! writes the new ones. What keys mean is the business of those who own their prefix: `t/` topics,
+//! `s/` storage, `i…/` and `lake/` the lake and its catalog.
 //! Every value begins with the version of its format.
 
 mod files;
