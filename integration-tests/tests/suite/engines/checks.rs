@@ -10,7 +10,9 @@ use strom_integration_tests::record::{Found, Record, delicate_records, now_ms};
 use strom_integration_tests::wait::wait_for;
 
 use super::{BROKER_OPTIONS, Engine, Kind, Rows, expected_row, expected_totals};
-use crate::records::{consume, create_topic, delete_topic, produce, producer, send};
+use crate::records::{
+    consume, create_topic, delete_records, delete_topic, produce, producer, send,
+};
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
@@ -193,6 +195,28 @@ pub fn restart(kind: Kind) {
     let consumed = consume(broker.bootstrap(), "kept");
     assert_eq!(consumed.len(), 400);
     assert_equal(&mut engine, "kept", &consumed);
+}
+
+/// The table outlives its topic's records, whether it had them when they were removed or not.
+pub fn removal(kind: Kind) {
+    let broker = broker();
+    create_topic(broker.bootstrap(), "short", 2);
+    produce(broker.bootstrap(), "short", &[], &records(2, 0, 100));
+    let mut engine = Engine::open(kind, &broker);
+    assert_eq!(engine.totals("short").count, 100);
+    produce(broker.bootstrap(), "short", &[], &records(2, 100, 50));
+    let mut all = consume(broker.bootstrap(), "short");
+    assert_eq!(all.len(), 150);
+    delete_records(broker.bootstrap(), "short", 0..2);
+    assert_eq!(consume(broker.bootstrap(), "short").len(), 0, "a consumer finds nothing");
+    assert_equal(&mut engine, "short", &all);
+
+    produce(broker.bootstrap(), "short", &[], &records(2, 150, 10));
+    let later = consume(broker.bootstrap(), "short");
+    assert_eq!(later.len(), 10);
+    all.extend(later);
+    all.sort_by_key(|found| (found.record.partition, found.offset));
+    assert_equal(&mut engine, "short", &all);
 }
 
 /// Deleting a topic drops its table; a topic of the same name begins a table of its own.

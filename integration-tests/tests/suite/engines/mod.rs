@@ -45,6 +45,11 @@ macro_rules! checks_of {
         }
 
         #[test]
+        fn a_table_keeps_what_its_topic_lost() {
+            super::checks::removal($kind);
+        }
+
+        #[test]
         fn a_deleted_topic_drops_its_table() {
             super::checks::deletion($kind);
         }
@@ -56,6 +61,7 @@ pub mod checks;
 mod duckdb;
 mod options;
 mod pyiceberg;
+mod retention;
 pub mod s3;
 pub mod segments;
 mod trino;
