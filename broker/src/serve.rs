@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strom_lake::{Lake, LakeOptions};
-use strom_storage::{Corruption, DataDir, FlushPolicy, MetadataLog, Store, StoreOptions};
+use strom_storage::{
+    Corruption, DataDir, FlushPolicy, MetadataLog, Store, StoreOptions, TopicList,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -174,8 +176,9 @@ fn open_storage(config: &Config, now_ms: i64) -> Result<Opened, String> {
     let cluster = topics::replay(&metadata, topics::cluster_defaults(config))?;
     let specs = topics::specs(&cluster, &metadata);
     let recovered = cluster.topics().filter(|topic| !topic.is_internal()).count();
-    let (store, report) = Store::open(data_dir, metadata, store_options(config), specs, now_ms)
-        .map_err(|error| error.to_string())?;
+    let (store, report) =
+        Store::open(data_dir, metadata, store_options(config), TopicList::Complete(specs), now_ms)
+            .map_err(|error| error.to_string())?;
     if !is_new {
         info!(
             clean = report.was_clean,

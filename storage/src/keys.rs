@@ -108,6 +108,27 @@ pub(crate) fn removals(metadata: &MetadataLog, topic: TopicId) -> Vec<Change> {
         .collect()
 }
 
+/// Removals of what is kept for partitions that are not listed.
+pub(crate) fn removals_of_others(
+    metadata: &MetadataLog,
+    is_listed: impl Fn(TopicId, i32) -> bool,
+) -> Vec<Change> {
+    let partition_of = |key: &[u8], prefix: &[u8]| {
+        let mut input = Input(key.strip_prefix(prefix)?);
+        Some((TopicId(Uuid::from_bytes(input.array()?)), i32::from_be_bytes(input.array()?)))
+    };
+    let mut removals = Vec::new();
+    for prefix in [LOG_START, PRODUCERS, SEGMENTS, LOST] {
+        for (key, _) in metadata.scan(prefix) {
+            let partition = partition_of(&key, prefix);
+            if partition.is_some_and(|(topic, index)| !is_listed(topic, index)) {
+                removals.push(Change::Delete { key });
+            }
+        }
+    }
+    removals
+}
+
 /// Sets a key to the bytes of a number (or a text), behind the format's version.
 pub(crate) fn put(key: impl Into<Bytes>, value: &[u8]) -> Change {
     Change::Put { key: key.into(), value: [&[FORMAT], value].concat().into() }

@@ -44,4 +44,5 @@ pub use retention::RetentionReport;
 pub use segment::SegmentCompression;
 pub use store::{FlushPolicy, Store, StoreOptions, StoreStats, TopicSpec};
 pub use ticket::AppendTicket;
+pub use topics::TopicList;
 pub use verify::{Mismatch, VerifyReport};

@@ -1,7 +1,8 @@
 //! The segment lists as they are found on opening, held against the objects that are there.
 //!
 //! An object that no list names was left by a crash between writing it and listing it, or between taking it
-//! off the lists and deleting it: it is removed. One that is named but missing, or has another size, is damage:
+//! off the lists and deleting it: it is removed. So is what is listed of a topic that is not, if the list of
+//! topics is complete; else it stays. An object that is named but missing, or has another size, is damage:
 //! it is reported, and confined to the offsets that lie in it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -17,7 +18,7 @@ use crate::metadata::{Change, MetadataLog};
 use crate::partition::LostRange;
 use crate::recovery::Corruption;
 use crate::segment_list::{ListedSegment, Object, SegmentList, Undecodable};
-use crate::store::TopicSpec;
+use crate::topics::TopicList;
 
 /// What is known of the segments of all partitions.
 pub(crate) struct OpenedSegments {
@@ -38,12 +39,13 @@ impl OpenedSegments {
     pub(crate) fn open(
         metadata: &MetadataLog,
         archive: &Archive,
-        topics: &[TopicSpec],
+        topics: &TopicList,
     ) -> Result<OpenedSegments, OpenError> {
         let present = list(archive)?;
         let mut named = Named { archive, present, objects: HashMap::new() };
-        let partitions: HashMap<TopicId, i32> =
-            topics.iter().map(|topic| (topic.id, topic.partitions)).collect();
+        if topics.is_complete() {
+            remove_unlisted(metadata, topics)?;
+        }
         let mut opened = OpenedSegments {
             lists: HashMap::new(),
             count: 0,
@@ -55,11 +57,6 @@ impl OpenedSegments {
         for (key, value) in metadata.scan(keys::SEGMENTS) {
             let damaged = || unreadable(&key, Undecodable::Damaged);
             let (topic, partition, base_offset) = keys::parse_segment(&key).ok_or_else(damaged)?;
-            if partitions.get(&topic).is_none_or(|count| partition >= *count) {
-                // Of a topic that was deleted: the crash came before its keys went.
-                orphans.push(Change::Delete { key });
-                continue;
-            }
             let segment =
                 ListedSegment::decode(base_offset, &value, |id, bytes| named.object(id, bytes));
             let segment = segment.map_err(|error| unreadable(&key, error))?;
@@ -96,10 +93,29 @@ impl OpenedSegments {
         Ok(opened)
     }
 
+    /// The partitions whose segments nobody has taken.
+    pub(crate) fn others(&self) -> Vec<(TopicId, i32)> {
+        self.lists.keys().copied().collect()
+    }
+
     /// A partition's segments, and the ranges that are lost of them.
     pub(crate) fn take(&mut self, partition: (TopicId, i32)) -> (SegmentList, Vec<LostRange>) {
         self.lists.remove(&partition).unwrap_or_default()
     }
+}
+
+/// Removes the keys of topics that were deleted, where a crash came before they went. Durable when it returns:
+/// their objects go after it.
+fn remove_unlisted(metadata: &MetadataLog, topics: &TopicList) -> Result<(), OpenError> {
+    let partitions: HashMap<TopicId, i32> =
+        topics.topics().iter().map(|topic| (topic.id, topic.partitions)).collect();
+    let removals = keys::removals_of_others(metadata, |topic, partition| {
+        partitions.get(&topic).is_some_and(|count| partition < *count)
+    });
+    if !removals.is_empty() {
+        metadata.apply(removals).wait()?;
+    }
+    Ok(())
 }
 
 fn list(archive: &Archive) -> Result<HashMap<Uuid, u64>, OpenError> {

@@ -6,7 +6,7 @@
 //! journal. Each partition takes those above its segments and its log start; a gap in its offsets is damage, and becomes a range that cannot be read while all else is served.
 //! What no recovery may do is take an offset back: log ends are never below what the metadata log knows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use crate::opened_segments::OpenedSegments;
 use crate::partition::{IndexEntry, LostRange, Producers, Recovered};
 use crate::segment_list::SegmentList;
 use crate::store::TopicSpec;
+use crate::topics::{TopicList, unlisted};
 
 /// The first file of a new directory is small, so that the first start is quick.
 const FIRST_FILE_BYTES: u64 = 4 << 20;
@@ -51,8 +52,10 @@ pub struct Corruption {
 pub struct RecoveryReport {
     /// Whether the last process closed the store.
     pub was_clean: bool,
-    /// Topics opened.
+    /// Topics listed and opened.
     pub topics: u64,
+    /// Topics that were found and not in the list, which was not complete: they are open and keep everything.
+    pub unlisted: Vec<TopicId>,
     /// Partitions opened.
     pub partitions: u64,
     /// Batches found in the journal.
@@ -88,7 +91,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) metadata: &'a MetadataLog,
     pub(crate) cluster_id: [u8; 16],
     pub(crate) file_bytes: u64,
-    pub(crate) topics: &'a [TopicSpec],
+    pub(crate) topics: &'a TopicList,
     pub(crate) archive: &'a Archive,
     pub(crate) now_ms: i64,
 }
@@ -112,7 +115,11 @@ impl Recovery<'_> {
         let mut builders = self.builders(&mut opened);
         let scan = Scan::new(&files, clean_end, replay, |found| {
             let (Found::Batch { entry, .. } | Found::Damaged { entry, .. }) = &found;
-            if let Some(builder) = builders.get_mut(&(entry.topic, entry.partition)) {
+            let key = (entry.topic, entry.partition);
+            if !self.topics.is_complete() {
+                builders.entry(key).or_insert_with(|| self.unlisted_builder(key, entry));
+            }
+            if let Some(builder) = builders.get_mut(&key) {
                 builder.take(&found);
             }
         });
@@ -128,7 +135,8 @@ impl Recovery<'_> {
         let starts = next_start(self.metadata, generations.max().max(Some(scanned.generation)));
         let mut report = RecoveryReport {
             was_clean: is_new || clean_end.is_some(),
-            topics: self.topics.len() as u64,
+            topics: self.topics.topics().len() as u64,
+            unlisted: self.unlisted(builders.keys()),
             partitions: builders.len() as u64,
             batches: scanned.batches,
             segments: opened.count,
@@ -245,17 +253,42 @@ impl Recovery<'_> {
     }
 
     fn builders(&self, opened: &mut OpenedSegments) -> HashMap<(TopicId, i32), Builder> {
-        let partitions = self
-            .topics
-            .iter()
-            .flat_map(|topic| (0..topic.partitions).map(move |partition| (topic, partition)));
-        partitions
-            .map(|(topic, partition)| {
+        let mut builders = HashMap::new();
+        for topic in self.topics.topics() {
+            for partition in 0..topic.partitions {
                 let mut builder = Builder::new(self.metadata, topic, partition, self.now_ms);
                 builder.take_segments(opened.take((topic.id, partition)));
-                ((topic.id, partition), builder)
-            })
-            .collect()
+                builders.insert((topic.id, partition), builder);
+            }
+        }
+        // There are others only if the list is not complete.
+        for (topic, partition) in opened.others() {
+            let spec = unlisted(topic, partition + 1);
+            let mut builder = Builder::new(self.metadata, &spec, partition, self.now_ms);
+            builder.take_segments(opened.take((topic, partition)));
+            builders.insert((topic, partition), builder);
+        }
+        builders
+    }
+
+    /// A partition that is not listed, has no segments, and is found in the journal. If nothing is noted of it,
+    /// it begins there: it may be of a topic that was deleted, whose beginning is not missing.
+    fn unlisted_builder(&self, (topic, partition): (TopicId, i32), first: &EntryHead) -> Builder {
+        let spec = unlisted(topic, partition + 1);
+        let mut builder = Builder::new(self.metadata, &spec, partition, self.now_ms);
+        if self.metadata.get(&keys::log_start(topic, partition)).is_none() {
+            builder.recovered.log_start = first.base_offset;
+            builder.next = first.base_offset;
+        }
+        builder
+    }
+
+    /// The topics of these partitions that are not listed.
+    fn unlisted<'a>(&self, partitions: impl Iterator<Item = &'a (TopicId, i32)>) -> Vec<TopicId> {
+        let listed: HashSet<TopicId> = self.topics.topics().iter().map(|topic| topic.id).collect();
+        let others: BTreeSet<TopicId> =
+            partitions.map(|(topic, _)| *topic).filter(|topic| !listed.contains(topic)).collect();
+        others.into_iter().collect()
     }
 }
 

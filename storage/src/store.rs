@@ -22,7 +22,7 @@ use crate::partition::{Context, Partition, PartitionSettings, Recovered, TailBud
 use crate::recovery::{Recovery, RecoveryReport};
 use crate::retention::{self, RetentionReport};
 use crate::ticket::lock;
-use crate::topics::Topics;
+use crate::topics::{self, TopicList, Topics};
 
 /// How many producer ids are reserved at once.
 const PRODUCER_ID_BLOCK: i64 = 1000;
@@ -168,15 +168,16 @@ struct ProducerIds {
 }
 
 impl Store {
-    /// Opens a data directory: recovers the journal and all partitions of `topics`. Blocks; when it returns
-    /// everything is served.
+    /// Opens a data directory: recovers the journal and all partitions of `topics`, and of any other that is
+    /// found, unless the list is complete. Blocks; when it returns everything is served.
     pub fn open(
         data_dir: DataDir,
         metadata: MetadataLog,
         options: StoreOptions,
-        topics: Vec<TopicSpec>,
+        topics: impl Into<TopicList>,
         now_ms: i64,
     ) -> Result<(Arc<Store>, RecoveryReport), OpenError> {
+        let topics = topics.into();
         let cluster = cluster_id(&metadata)?;
         let archive = Arc::new(open_archive(&data_dir)?);
         let recovery = Recovery {
@@ -217,10 +218,14 @@ impl Store {
         });
         let all = Arc::new(Topics::default());
         let mut partitions = recovered.partitions;
-        for topic in topics {
-            add_recovered(&all, &context, &topic, |key| {
-                partitions.remove(&key).unwrap_or_default()
-            });
+        let mut take = |key| partitions.remove(&key).unwrap_or_default();
+        for topic in topics.topics() {
+            add_recovered(&all, &context, topic, &mut take);
+        }
+        let others: Vec<_> = partitions.keys().copied().collect();
+        let mut take = |key| partitions.remove(&key).unwrap_or_default();
+        for (topic, partition) in others {
+            add_recovered(&all, &context, &topics::unlisted(topic, partition + 1), &mut take);
         }
         let flush_options = FlushOptions {
             flush_bytes: options.segment_bytes,

@@ -5,7 +5,45 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use strom_protocol::TopicId;
 
-use crate::partition::Partition;
+use crate::partition::{Partition, PartitionSettings};
+use crate::store::TopicSpec;
+
+/// The topics that a store is opened with, and what that says of others.
+#[derive(Clone, Debug)]
+pub enum TopicList {
+    /// All that there are: the owner of the topics says so. What is kept of any other is what its deletion
+    /// left behind when a crash cut it short, and is removed.
+    Complete(Vec<TopicSpec>),
+    /// Some that there are. Others are opened as they are found, and keep everything until they are listed or
+    /// removed. Of a topic that was deleted, what the journal still has may come up again.
+    Partial(Vec<TopicSpec>),
+}
+
+impl From<Vec<TopicSpec>> for TopicList {
+    /// Nothing is lost by a list that is too short.
+    fn from(topics: Vec<TopicSpec>) -> TopicList {
+        TopicList::Partial(topics)
+    }
+}
+
+impl TopicList {
+    pub(crate) fn topics(&self) -> &[TopicSpec] {
+        match self {
+            TopicList::Complete(topics) | TopicList::Partial(topics) => topics,
+        }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self, TopicList::Complete(_))
+    }
+}
+
+/// A topic that was found and not listed: partitions up to the greatest one seen, of which nothing goes.
+pub(crate) fn unlisted(id: TopicId, partitions: i32) -> TopicSpec {
+    let settings =
+        PartitionSettings { retention_ms: -1, retention_bytes: -1, ..PartitionSettings::default() };
+    TopicSpec { id, name: id.to_string(), partitions, settings, min_log_end: Vec::new() }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Topics {

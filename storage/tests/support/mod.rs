@@ -11,7 +11,7 @@ use strom_storage::io::Disk;
 use strom_storage::{
     AppendError, AppendRequest, Appended, DataDir, FlushPolicy, Isolation, MetadataLog, OpenError,
     Origin, Partition, PartitionSettings, Read, ReadError, ReadLimits, RecoveryReport, Store,
-    StoreOptions, TopicSpec,
+    StoreOptions, TopicList, TopicSpec,
 };
 
 pub const NOW_MS: i64 = 1_700_000_000_000;
@@ -54,7 +54,7 @@ pub fn os_options() -> StoreOptions {
 
 pub type Opened = Result<(Arc<Store>, RecoveryReport), OpenError>;
 
-pub fn open_dir(data_dir: DataDir, options: StoreOptions, topics: Vec<TopicSpec>) -> Opened {
+pub fn open_dir(data_dir: DataDir, options: StoreOptions, topics: impl Into<TopicList>) -> Opened {
     let metadata = MetadataLog::open(&data_dir)?;
     Store::open(data_dir, metadata, options, topics, NOW_MS)
 }
@@ -64,10 +64,20 @@ pub fn open(
     options: StoreOptions,
     topics: Vec<TopicSpec>,
 ) -> (Arc<Store>, RecoveryReport) {
-    open_dir(DataDir::open(path).unwrap(), options, topics).unwrap()
+    open_dir(DataDir::open(path).unwrap(), options, TopicList::Complete(topics)).unwrap()
 }
 
+/// As the broker does: these topics are all that there are.
 pub fn open_on(disk: &Arc<dyn Disk>, options: StoreOptions, topics: Vec<TopicSpec>) -> Opened {
+    open_partly_on(disk, options, TopicList::Complete(topics))
+}
+
+/// Opens with a list of topics that says itself what it is.
+pub fn open_partly_on(
+    disk: &Arc<dyn Disk>,
+    options: StoreOptions,
+    topics: impl Into<TopicList>,
+) -> Opened {
     open_dir(DataDir::open_on(Arc::clone(disk), "/data")?, options, topics)
 }
 
