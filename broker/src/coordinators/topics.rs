@@ -9,7 +9,9 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use strom_coordinator::cluster::topic_config::{self, BrokerDefaults, Effective, OnFlushTimeout};
+use strom_coordinator::cluster::topic_config::{
+    self, BrokerDefaults, Effective, LogCompression, OnFlushTimeout,
+};
 use strom_coordinator::cluster::{
     Cluster, ClusterDefaults, ClusterRecord, CreateTopic, Limits, ManualAssignment, Topic,
     check_topic_name,
@@ -18,7 +20,7 @@ use strom_lake::{Lake, LakeTopic, OnTopicDelete};
 use strom_protocol::error_code::ErrorCode;
 use strom_protocol::types::TopicId;
 use strom_protocol::{ByteString, Bytes, Uuid};
-use strom_storage::{Change, MetadataLog, PartitionSettings, Store, TopicSpec};
+use strom_storage::{Change, MetadataLog, PartitionSettings, SegmentCompression, Store, TopicSpec};
 use tracing::info;
 
 use super::groups::OFFSETS_TOPIC;
@@ -156,8 +158,12 @@ fn settings(topic: &Topic, effective: &Effective) -> PartitionSettings {
         retention_ms: if internal { -1 } else { effective.retention_ms },
         retention_bytes: if internal { -1 } else { effective.retention_bytes },
         sync_each: effective.is_synced_each,
+        segment_compression: match effective.log_compression {
+            LogCompression::None => SegmentCompression::None,
+            LogCompression::Lz4 => SegmentCompression::Lz4,
+            LogCompression::Zstd => SegmentCompression::Zstd,
+        },
         internal,
-        ..PartitionSettings::default()
     }
 }
 

@@ -47,6 +47,19 @@ pub struct Effective {
     pub is_retention_guarded: bool,
     /// `table.datalake.on-topic-delete=keep`
     pub is_table_kept: bool,
+    /// `table.log.compression`
+    pub log_compression: LogCompression,
+}
+
+/// How segments compress the columns of records that came uncompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogCompression {
+    /// Not.
+    None,
+    /// LZ4
+    Lz4,
+    /// zstd
+    Zstd,
 }
 
 /// What a table load gets when the flush it asked for does not end in time.
@@ -91,6 +104,11 @@ pub fn effective(topic: &Topic, defaults: &BrokerDefaults) -> Effective {
             .expect("partition fields are checked on entry"),
         is_retention_guarded: is_true(&value("table.datalake.retention.guard")),
         is_table_kept: value("table.datalake.on-topic-delete") == "keep",
+        log_compression: match value("table.log.compression").as_str() {
+            "none" => LogCompression::None,
+            "zstd" => LogCompression::Zstd,
+            _ => LogCompression::Lz4,
+        },
     }
 }
 

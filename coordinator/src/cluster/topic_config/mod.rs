@@ -20,7 +20,7 @@ use strom_protocol::ErrorCode;
 
 use super::{Topic, TopicError};
 
-pub use effective::{Effective, OnFlushTimeout, effective};
+pub use effective::{Effective, LogCompression, OnFlushTimeout, effective};
 pub use partition_by::parse_partition_by;
 pub use table::TOPIC_OPTIONS;
 pub use validate::parse_duration_ms;

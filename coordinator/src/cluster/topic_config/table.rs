@@ -189,6 +189,11 @@ options! {
          the table, so the table is complete, and a lake that is down makes the topic outgrow its \
          limits. false: it removes what is due; what the table did not have yet is missing there \
          for ever, counted in strom_lake_skipped_offsets_total.";
+    "table.log.compression": String = "lz4", OneOf(&["none", "lz4", "zstd"]), Honoured,
+        {"table.log.compression", default "lz4"},
+        "How segments compress the columns of records that were produced uncompressed: zstd takes \
+         the least room and the most time, lz4 is the cheapest to read, none does not. Records that \
+         were produced compressed stay as they are. A change holds for segments written from then on.";
     "unclean.leader.election.enable": Boolean = "false", Any, Stored,
         {"unclean.leader.election.enable", default "false"},
         "Whether Kafka lets a stale replica lead. Kept for tools; there is one copy, never stale.";

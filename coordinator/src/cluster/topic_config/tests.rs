@@ -60,6 +60,7 @@ fn table_of_options_is_sound() {
             "table.datalake.read-flush.on-timeout",
             "table.datalake.read-flush.timeout",
             "table.datalake.retention.guard",
+            "table.log.compression",
         ]
     );
 }
@@ -73,6 +74,7 @@ fn values_are_checked_as_kafka_checks_them() {
             &["delete", "compact", "compact,delete", " delete , compact ", ""],
             &["remove", "delete,delete", "delete;compact", "Delete"],
         ),
+        ("table.log.compression", &["none", "lz4", " zstd "], &["", "gzip", "zstd:3", "LZ4"]),
         ("compression.gzip.level", &["-1", "1", "9"], &["0", "10", "-2", "high"]),
         ("compression.lz4.level", &["1", "17"], &["0", "18"]),
         ("compression.type", &["producer", "zstd", "uncompressed"], &["none", "ZSTD", ""]),
@@ -176,6 +178,7 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
         lake_partition_by: Vec::new(),
         is_retention_guarded: true,
         is_table_kept: false,
+        log_compression: LogCompression::Lz4,
     };
     assert_eq!(effective_on(&[], &[]), by_default);
     // (topic, broker, retention.ms)
@@ -228,6 +231,22 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             ..by_default
         }
     );
+}
+
+#[test]
+fn segments_are_compressed_as_topic_broker_or_default_say() {
+    use LogCompression::{Lz4, None, Zstd};
+    let name = "table.log.compression";
+    for (configs, values, expected) in [
+        (&[][..], &[][..], Lz4),
+        (&[(name, "zstd")], &[], Zstd),
+        (&[], &[(name, "none")], None),
+        (&[(name, "lz4")], &[(name, "zstd")], Lz4),
+    ] {
+        let defaults = BrokerDefaults::new(&broker(values)).unwrap();
+        let effective = super::effective(&topic("t", configs), &defaults);
+        assert_eq!(effective.log_compression, expected, "{configs:?} {values:?}");
+    }
 }
 
 #[test]
