@@ -52,7 +52,7 @@ fn open_store(data_dir: DataDir, topics: &[LakeTopic]) -> Arc<Store> {
         TopicSpec { min_log_end, ..spec(topic) }
     });
     let options = StoreOptions { journal_file_bytes: 4 << 20, ..StoreOptions::default() };
-    Store::open(data_dir, metadata, options, specs.collect(), NOW).unwrap().0
+    Store::open(data_dir, metadata, options, specs.collect::<Vec<_>>(), NOW).unwrap().0
 }
 
 impl World {
