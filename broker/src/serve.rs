@@ -38,10 +38,11 @@ mod bind;
 
 use bind::Sockets;
 
-/// The share of `memory.limit` that requests in flight may hold; replies and tails get as much.
+/// The share of `memory.limit` that requests in flight may hold; replies get as much.
 const REQUEST_MEMORY_SHARE: usize = 4;
 const REPLY_MEMORY_SHARE: usize = 4;
-const TAIL_MEMORY_SHARE: usize = 4;
+/// Consumers that are not behind read from memory; those that are read from the page cache.
+const TAIL_MEMORY_SHARE: usize = 8;
 /// Row groups that are encoded ahead of their commits.
 const LAKE_MEMORY_SHARE: usize = 8;
 /// Below data.dir: data files on their way to a bucket.

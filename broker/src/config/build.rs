@@ -225,15 +225,6 @@ fn cross_checks(values: &Values<'_>, faults: &mut Faults<'_>) {
             faults.push(small, format!("is larger than {large} = {limit}"), &remedy);
         }
     }
-    let files = values.i64("journal.retention.bytes") / values.i64("journal.file.bytes");
-    if files < 2 {
-        faults.push(
-            "journal.file.bytes",
-            "is more than half of journal.retention.bytes, so nothing could ever be freed"
-                .to_owned(),
-            "lower it, or raise journal.retention.bytes",
-        );
-    }
 }
 
 /// Canonical values by key. A key that is not in the table is a mistake in this file.

@@ -193,7 +193,6 @@ const WRONG: &[(&[&str], &[&str])] = &[
     (&["auto.create.topics.enable=maybe"], &["is no boolean; write true or false"]),
     (&["flush.policy=never"], &["is none of its values; write one of: sync, os"]),
     (&["journal.retention.bytes=lots"], &["not a number of bytes", "10GiB"]),
-    (&["journal.retention.bytes=64MiB"], &["journal.file.bytes", "more than half"]),
     (&["connections.max.idle.ms=soon"], &["not a time in milliseconds"]),
     (&["data.dir="], &["names no directory"]),
     (&["lake.namespace=My Lake"], &["lake.namespace", "lower-case letters"]),
