@@ -141,7 +141,7 @@ fn nothing_names_the_machine_it_was_written_on() {
         for (number, line) in text.lines().enumerate() {
             for machine in &paths {
                 let before = line.split(machine.as_str()).next().unwrap_or_default();
-                // `https://host/work/` and `a/home/b` are no absolute paths.
+                // A path that goes on from a host's or a folder's name is not absolute.
                 let absolute =
                     !before.ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c));
                 assert!(

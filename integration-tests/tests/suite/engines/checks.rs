@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::producer::ThreadedProducer;
 use serde_json::json;
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::record::{Found, Record, delicate_records, now_ms};
@@ -11,7 +12,7 @@ use strom_integration_tests::wait::wait_for;
 
 use super::{BROKER_OPTIONS, Engine, Kind, Rows, expected_row, expected_totals};
 use crate::records::{
-    consume, create_topic, delete_records, delete_topic, produce, producer, send,
+    Reporter, consume, create_topic, delete_records, delete_topic, produce, producer, send,
 };
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
@@ -118,18 +119,8 @@ pub fn under_load(kind: Kind) {
     let (producer, deliveries) = producer(broker.bootstrap(), &[("compression.type", "lz4")]);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                send(&producer, "busy", number, &records(3, number, 1)[0]);
-                // About ten thousand records in a second: a load, not a contest.
-                if number % 10 == 9 {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            }
-        });
+        // About ten thousand records in a second: a load, not a contest.
+        scope.spawn(|| produce_until(&stop, &producer, "busy", 10));
         let stopper = StopOnDrop(&stop);
         wait_for("the first records", Duration::from_secs(30), || {
             (deliveries.acknowledged() > 100).then_some(())
@@ -157,6 +148,24 @@ pub fn under_load(kind: Kind) {
     use rdkafka::producer::Producer as _;
     producer.flush(Duration::from_secs(60)).unwrap();
     assert_equal(&mut Engine::open(kind, &broker), "busy", &consume(broker.bootstrap(), "busy"));
+}
+
+/// Produces to three partitions until told to stop, resting a millisecond after each `burst` of records.
+pub fn produce_until(
+    stop: &AtomicBool,
+    producer: &ThreadedProducer<Reporter>,
+    topic: &str,
+    burst: usize,
+) {
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        send(producer, topic, number, &records(3, number, 1)[0]);
+        if number % burst == burst - 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Lets the loader end also when a check fails, so that the failure is seen.

@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::DeleteRecordsRequest;
@@ -16,7 +16,7 @@ use strom_integration_tests::wait::wait_for;
 
 use super::checks::{self, assert_equal, records};
 use super::{BROKER_OPTIONS, Engine, Kind, expected_totals};
-use crate::records::{consume, create_topic, delete_topic, produce, producer, send};
+use crate::records::{consume, create_topic, delete_topic, produce, producer};
 use crate::refusals::name;
 use crate::wire::Wire;
 
@@ -135,17 +135,7 @@ fn kills_during_commits_neither_lose_nor_double_a_row_in_a_bucket() {
     let (producer, _deliveries) = producer(broker.bootstrap(), &[("compression.type", "lz4")]);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                send(&producer, "killed", number, &records(3, number, 1)[0]);
-                if number % 5 == 4 {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            }
-        });
+        scope.spawn(|| checks::produce_until(&stop, &producer, "killed", 5));
         let stopper = checks::StopOnDrop(&stop);
         for kill in 0..5 {
             wait_for("a table to kill", HEALING, || {

@@ -9,14 +9,20 @@ fn delete(world: &World, lake: &Lake, topic: &LakeTopic, then: OnTopicDelete) {
     lake.remove_topic(topic.id);
 }
 
-#[test]
-fn a_kept_table_outlives_its_topic_under_another_name() {
+/// The topic `orders` was deleted when its table had one row; the table is kept as `orders__abcd1234`.
+fn with_a_kept_table() -> (World, Arc<Lake>) {
     let first = topic(0xabcd_1234 << 96, "orders", 1);
     let world = World::new(std::slice::from_ref(&first));
     let lake = world.lake(std::slice::from_ref(&first));
     world.append(&first, 0, &["a"]);
     load(&lake, "orders").unwrap();
     delete(&world, &lake, &first, OnTopicDelete::Keep);
+    (world, lake)
+}
+
+#[test]
+fn a_kept_table_outlives_its_topic_under_another_name() {
+    let (world, lake) = with_a_kept_table();
     let kept = "orders__abcd1234";
     assert_eq!(listed(&lake), [kept]);
 
@@ -39,12 +45,7 @@ fn a_kept_table_outlives_its_topic_under_another_name() {
 
 #[test]
 fn a_kept_table_has_its_name_and_no_topic_gets_it() {
-    let first = topic(0xabcd_1234 << 96, "orders", 1);
-    let world = World::new(std::slice::from_ref(&first));
-    let lake = world.lake(std::slice::from_ref(&first));
-    world.append(&first, 0, &["a"]);
-    load(&lake, "orders").unwrap();
-    delete(&world, &lake, &first, OnTopicDelete::Keep);
+    let (world, lake) = with_a_kept_table();
     let namesake = topic(2, "orders__abcd1234", 1);
     world.store.add_topic(spec(&namesake));
     lake.add_topic(namesake.clone());
