@@ -1,5 +1,5 @@
-"""Runs one S3 server: `s3_server.py WEED WORK_FOLDER PORT BUCKET`; port 0 takes a free one. Prints
-{"port": ..., "pid": ...} once the bucket is there and can be written to, answers each line on stdin, a
+"""Runs one S3 server: `s3_server.py WEED WORK_FOLDER BUCKET PORT...`, its own port and seven more. Prints
+{"pid": ...} once the bucket is there and can be written to, answers each line on stdin, a
 prefix, with the list of the objects below it, and ends the server when stdin closes, that is when
 whoever started this program ends, however it ends. A server that is
 started again on the same folder has what it had.
@@ -12,7 +12,6 @@ import ctypes
 import json
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,16 +20,6 @@ from pyarrow import fs
 
 START_SECONDS_MAX = 120
 PR_SET_PDEATHSIG = 1
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def users(bucket):
@@ -42,13 +31,13 @@ def users(bucket):
     return {"identities": [user("broker", ["Admin"]), user("reader", reading)]}
 
 
-def start(weed, work, port, bucket):
+def start(weed, work, bucket, port, others):
     data = work / "data"
     data.mkdir(parents=True, exist_ok=True)
     (work / "users.json").write_text(json.dumps(users(bucket)))
     names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
     names += ["filer.port", "filer.port.grpc", "s3.port.grpc"]
-    ports = zip(names, free_ports(len(names)))
+    ports = zip(names, others, strict=True)
     # The sockets' paths are short: a path of more than about a hundred bytes is refused.
     options = {
         "dir": data,
@@ -116,12 +105,12 @@ def wait_until_writable(server, store, bucket, log):
 
 
 def main():
-    weed, work, port, bucket = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    port = port or free_ports(1)[0]
-    server = start(weed, work, port, bucket)
+    weed, work, bucket = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+    port, *others = map(int, sys.argv[4:])
+    server = start(weed, work, bucket, port, others)
     store = store_of(port)
     wait_until_writable(server, store, bucket, work / "weed.log")
-    print(json.dumps({"port": port, "pid": server.pid}), flush=True)
+    print(json.dumps({"pid": server.pid}), flush=True)
     for line in sys.stdin:
         print(json.dumps(objects(store, bucket, line.strip())), flush=True)
     server.kill()

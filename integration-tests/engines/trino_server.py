@@ -1,6 +1,5 @@
-"""Runs one Trino server: `trino_server.py JAVA_HOME TRINO_HOME WORK_FOLDER`, where TRINO_HOME is
-what `cargo xtask` installs (lib/, main/, plugin/). Prints {"port": ..., "pid": ..., "seconds": ...}
-once the server answers queries, and ends it when stdin closes, that is when whoever started this
+"""Runs one Trino server: `trino_server.py JAVA_HOME TRINO_HOME WORK_FOLDER PORT`, where TRINO_HOME is
+what `cargo xtask` installs (lib/, main/, plugin/). Prints {"pid": ..., "seconds": ...} once the server answers queries, and ends it when stdin closes, that is when whoever started this
 program ends, however it ends.
 """
 
@@ -9,7 +8,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -33,12 +31,6 @@ plugin.dir={home}/plugin
 query.max-memory=512MB
 query.max-memory-per-node=512MB
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(java_home, home, work, port):
@@ -96,10 +88,10 @@ def wait_until_started(server, port, log):
 
 def main():
     java_home, home, work = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-    port = free_port()
+    port = int(sys.argv[4])
     server = start(java_home, home, work, port)
     seconds = wait_until_started(server, port, work / "trino.log")
-    print(json.dumps({"port": port, "pid": server.pid, "seconds": round(seconds, 1)}), flush=True)
+    print(json.dumps({"pid": server.pid, "seconds": round(seconds, 1)}), flush=True)
     sys.stdin.read()
     server.terminate()
     try:

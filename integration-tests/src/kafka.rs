@@ -1,7 +1,6 @@
 //! Apache Kafka as the control: one node in combined mode, from Maven's jars, on loopback.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,8 +10,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::guarded::Guarded;
 use crate::installed::installed;
-use crate::raw;
 use crate::wait::wait_for;
+use crate::{ports, raw};
 
 /// Starts Kafka on a data folder, formatting it when it is new, and waits until it answers.
 /// Returns the process and its bootstrap address, which is `address` when given.
@@ -74,7 +73,7 @@ fn jvm(options: &[&str]) -> Command {
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    ports::address(ports::free()).to_string()
 }
 
 fn render(data: &Path, address: &str, options: &[(String, String)]) -> String {

@@ -14,6 +14,7 @@ pub mod guarded;
 pub mod installed;
 pub mod kafka;
 pub mod kcat;
+pub mod ports;
 pub mod raw;
 pub mod record;
 pub mod s3;

@@ -10,9 +10,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::installed::installed;
+use crate::ports;
 
 /// The bucket that is there from the start.
 pub const BUCKET: &str = "lake";
+
+/// What the server needs beside its own.
+const OTHER_PORTS: usize = 7;
 
 /// A server with one bucket, and users `broker` and `reader`. Dropping it ends it and removes what
 /// it has.
@@ -25,7 +29,7 @@ pub struct S3Server {
 impl S3Server {
     pub fn start() -> S3Server {
         let folder = tempfile::Builder::new().prefix("strom-s3-").tempdir().unwrap();
-        let mut server = S3Server { child: None, port: 0, folder };
+        let mut server = S3Server { child: None, port: ports::free(), folder };
         server.start_again();
         server
     }
@@ -40,7 +44,9 @@ impl S3Server {
             .arg(program)
             .arg(installed("s3").join("bin/weed"))
             .arg(self.folder.path())
-            .args([self.port.to_string().as_str(), BUCKET])
+            .arg(BUCKET)
+            .arg(self.port.to_string())
+            .args((0..OTHER_PORTS).map(|_| ports::free().to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -49,8 +55,6 @@ impl S3Server {
         let mut answers = BufReader::new(child.stdout.take().unwrap());
         answers.read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "the S3 server did not start; its message is above");
-        let started: serde_json::Value = serde_json::from_str(&line).unwrap();
-        self.port = u16::try_from(started["port"].as_u64().unwrap()).unwrap();
         self.child = Some((child, answers));
     }
 
@@ -71,7 +75,7 @@ impl S3Server {
     }
 
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        ports::address(self.port)
     }
 }
 

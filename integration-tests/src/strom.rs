@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::guarded::Guarded;
 use crate::installed::broker_binary;
+use crate::ports;
 use crate::wait::wait_for;
 
 /// What `<data.dir>/addresses.json` says:
@@ -20,17 +21,17 @@ pub struct Addresses {
     pub http: String,
 }
 
-/// Starts the broker and waits until it is ready. Ports are chosen by the broker unless
-/// `addresses` of an earlier start are given.
+/// Starts the broker and waits until it is ready, at `addresses` of an earlier start if they are given.
 pub fn start(
     data: &Path,
     log: &Path,
     options: &[(String, String)],
     addresses: Option<&Addresses>,
 ) -> (Guarded, Addresses) {
+    let free = || ports::address(ports::free()).to_string();
     let (kafka, http) = match addresses {
-        Some(addresses) => (addresses.kafka[0].as_str(), addresses.http.as_str()),
-        None => ("127.0.0.1:0", "127.0.0.1:0"),
+        Some(addresses) => (addresses.kafka[0].clone(), addresses.http.clone()),
+        None => (free(), free()),
     };
     let file = data.join("addresses.json");
     let _ = std::fs::remove_file(&file);

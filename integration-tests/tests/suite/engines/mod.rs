@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::installed::{installed, log_folder};
+use strom_integration_tests::ports;
 use strom_integration_tests::record::Found;
 
 /// The tests that every engine has, in the module of that engine.
@@ -301,11 +302,12 @@ fn trino_port() -> u16 {
 fn start_trino() -> (u16, Child) {
     let home = installed("trino");
     let java_home = std::fs::read_to_string(home.join("java-home")).unwrap();
-    let began = Instant::now();
+    let (began, port) = (Instant::now(), ports::free());
     let mut child = python("trino_server.py")
         .arg(java_home)
         .arg(home)
         .arg(log_folder().join(format!("trino-{}", std::process::id())))
+        .arg(port.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -315,6 +317,5 @@ fn start_trino() -> (u16, Child) {
     assert!(!line.is_empty(), "Trino did not start; its message is above");
     let started: Value = serde_json::from_str(&line).unwrap();
     println!("trino (pid {}) started in {:.1?}", started["pid"], began.elapsed());
-    let port = started["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
     (port, child)
 }
