@@ -13,7 +13,7 @@ fn note(key: ApiKey) -> &'static str {
             "0-2 are advertised, as in Kafka 4, so that librdkafka keeps compression on; using them closes the connection. acks 0, 1 and all; idempotent producers; a transactional id is INVALID_REQUEST. `compression.type` of a topic is stored and echoed, batches keep the producer's codec."
         }
         ApiKey::Fetch => {
-            "Fetch sessions as in Kafka, bounded by `max.incremental.fetch.session.cache.slots` and by 100000 partitions in all. Long polls wake on append, deletion and shutdown. Batches go out as they were produced to every version, zstd also below v10, as from Kafka. A session by topic ids says UNKNOWN_TOPIC_ID of a topic that is gone, also when another has its name, where Kafka's sessions remember the name and say INCONSISTENT_TOPIC_ID: consumers ask for metadata after either."
+            "Fetch sessions as in Kafka, bounded by `max.incremental.fetch.session.cache.slots` and by 100000 partitions in all. Long polls wake on append, deletion and shutdown. Batches go out as they were produced to every version, zstd also below v10, as from Kafka."
         }
         ApiKey::ListOffsets => {
             "-1 latest, -2 earliest, -3 max timestamp, -4 earliest local (the log start), by time. -5 and -6 ask for a tier that does not exist: offset -1."

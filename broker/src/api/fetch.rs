@@ -32,7 +32,7 @@ const RESPONSE_BYTES_MAX: usize = 55 * 1024 * 1024;
 
 /// Every fetch session of the broker.
 #[derive(Debug)]
-pub struct Sessions(Mutex<Cache<Arc<Partition>>>);
+pub struct Sessions(Mutex<Cache<Found>>);
 
 impl Sessions {
     /// Room for `slots_max` sessions; 0 turns them off.
@@ -45,7 +45,7 @@ impl Sessions {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Cache<Arc<Partition>>> {
+    fn lock(&self) -> MutexGuard<'_, Cache<Found>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,7 +57,7 @@ enum SessionUse {
     /// It opens one, if there is room.
     Opens(Ask),
     /// It continues one, as the answer to the request with this epoch.
-    Open(Shared<Arc<Partition>>, i32),
+    Open(Shared<Found>, i32),
 }
 
 /// One partition to read, resolved.
@@ -69,10 +69,18 @@ struct Target {
     source: Result<Source, ErrorCode>,
 }
 
+/// A partition, and the name that its topic had when it was found.
+#[derive(Debug, Clone)]
+struct Found {
+    partition: Arc<Partition>,
+    topic: ByteString,
+}
+
 /// Where and how much to read.
 #[derive(Clone)]
 struct Source {
     partition: Arc<Partition>,
+    topic: ByteString,
     offset: i64,
     bytes_max: usize,
 }
@@ -255,34 +263,32 @@ fn source(
     context: &Context,
     key: &Key,
     wanted: Wanted,
-    known: Option<&Arc<Partition>>,
+    known: Option<&Found>,
 ) -> Result<Source, ErrorCode> {
-    let partition = match known {
-        Some(partition) => Arc::clone(partition),
+    let Found { partition, topic } = match known {
+        Some(found) => found.clone(),
         None => find(context, key)?,
     };
     super::check_leader_epoch(wanted.leader_epoch, partition.leader_epoch())?;
     let bytes_max = usize::try_from(wanted.bytes_max).unwrap_or(0);
-    Ok(Source { partition, offset: wanted.offset, bytes_max })
+    Ok(Source { partition, topic, offset: wanted.offset, bytes_max })
 }
 
-fn find(context: &Context, key: &Key) -> Result<Arc<Partition>, ErrorCode> {
+fn find(context: &Context, key: &Key) -> Result<Found, ErrorCode> {
     let topics = &context.broker.topics;
-    let id = match &key.topic {
-        TopicKey::Name(name) => topics.id_of(name),
-        TopicKey::Id(id) => Some(TopicId(*id)).filter(|id| topics.contains(*id)),
+    let (id, topic) = match &key.topic {
+        TopicKey::Name(name) => {
+            let id = topics.id_of(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+            (id, name.clone())
+        }
+        TopicKey::Id(id) => {
+            let name = topics.name_of(TopicId(*id)).ok_or(ErrorCode::UnknownTopicId)?;
+            (TopicId(*id), name)
+        }
     };
-    let id = id.ok_or(unknown(&key.topic))?;
     let partition = context.broker.store.partition(id, key.partition);
-    partition.ok_or(ErrorCode::UnknownTopicOrPartition)
-}
-
-/// A topic that does not exist, in the words of the request's version.
-fn unknown(topic: &TopicKey) -> ErrorCode {
-    match topic {
-        TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
-        TopicKey::Id(_) => ErrorCode::UnknownTopicId,
-    }
+    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    Ok(Found { partition, topic })
 }
 
 fn is_unknown(code: ErrorCode) -> bool {
@@ -322,11 +328,7 @@ fn read_pass(targets: &[Target], limits: Limits, before: Pass) -> Pass {
             (Ok(source), Some(Ok(read))) if source.partition.is_unchanged(&read.offsets) => {
                 Ok(read)
             }
-            (Ok(source), _) => read_one(source, limits, pass.bytes).map_err(|code| match code {
-                // Deleted since its session found it.
-                ErrorCode::UnknownTopicOrPartition => unknown(&target.key.topic),
-                other => other,
-            }),
+            (Ok(source), _) => read_one(source, limits, pass.bytes),
         };
         match &result {
             Ok(read) => {

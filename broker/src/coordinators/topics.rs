@@ -174,6 +174,7 @@ fn lake_topic(topic: &Topic, effective: &Effective) -> LakeTopic {
         read_flush_timeout: Some(duration(effective.read_flush_timeout_ms)),
         fail_on_timeout: Some(effective.on_read_flush_timeout == OnFlushTimeout::Fail),
         read_flush_min_interval: duration(effective.read_flush_min_interval_ms),
+        retention: effective.lake_retention_ms.map(duration),
         is_retention_guarded: effective.is_retention_guarded,
         partition_by: effective.lake_partition_by.clone(),
         ..LakeTopic::new(topic.id, topic.name.clone(), topic.partitions, topic.created_ms)
@@ -227,6 +228,11 @@ impl Topics {
     /// The id of this name, without a copy of the topic.
     pub fn id_of(&self, name: &str) -> Option<TopicId> {
         self.read().topic(name).map(|topic| topic.id)
+    }
+
+    /// The name of this id.
+    pub fn name_of(&self, id: TopicId) -> Option<ByteString> {
+        self.read().topic_by_id(id).map(|topic| topic.name.as_str().into())
     }
 
     /// The topic of this name with the options that hold for it.

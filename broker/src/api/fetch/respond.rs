@@ -6,10 +6,10 @@ use strom_protocol::error_code::ErrorCode;
 use strom_protocol::messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
 use strom_protocol::wire::Records;
 use strom_protocol::{ByteString, Uuid};
-use strom_storage::{Isolation, Partition, Read};
+use strom_storage::{Isolation, Read};
 
 use super::session::{self, Answer, NO_SESSION, TopicKey};
-use super::{Limits, SessionUse, Target};
+use super::{Found, Limits, SessionUse, Target};
 use crate::session::Context;
 
 /// A response that is an error as a whole.
@@ -26,7 +26,10 @@ pub(super) fn respond(
     limits: Limits,
 ) -> FetchResponse {
     let mut builder = Builder { limits, responses: Vec::new(), topic: None };
-    let all = targets.iter().zip(results);
+    let told = |(target, result): (_, Result<Read, _>)| {
+        (target, result.map_err(|code| told(context, target, code)))
+    };
+    let all = targets.iter().zip(results).map(told);
     let session_id = match session {
         SessionUse::None => {
             all.for_each(|(target, result)| builder.push(target, result));
@@ -58,10 +61,27 @@ pub(super) fn respond(
     FetchResponse { session_id, responses: builder.responses, ..Default::default() }
 }
 
-/// The partition, for the session to keep; looked for again after an error.
-fn handle(target: &Target, result: &Result<Read, ErrorCode>) -> Option<Arc<Partition>> {
-    let source = target.source.as_ref().ok().filter(|_| result.is_ok())?;
-    Some(Arc::clone(&source.partition))
+/// What the session keeps of a partition. After an error a name is looked for again, which may be
+/// another topic's by then; an id never is.
+fn handle(target: &Target, result: &Result<Read, ErrorCode>) -> Option<Found> {
+    let is_kept = result.is_ok() || matches!(target.key.topic, TopicKey::Id(_));
+    let source = target.source.as_ref().ok().filter(|_| is_kept)?;
+    let (partition, topic) = (Arc::clone(&source.partition), source.topic.clone());
+    Some(Found { partition, topic })
+}
+
+/// What a consumer is told of an error: that the topic it knows by id is gone since it was found, or
+/// that another has its name (`INCONSISTENT_TOPIC_ID`, KIP-516).
+fn told(context: &Context, target: &Target, code: ErrorCode) -> ErrorCode {
+    match (&target.key.topic, &target.source) {
+        (TopicKey::Id(_), Ok(source))
+            if code == ErrorCode::UnknownTopicOrPartition
+                && context.broker.topics.id_of(&source.topic).is_some() =>
+        {
+            ErrorCode::InconsistentTopicId
+        }
+        _ => code,
+    }
 }
 
 fn answer(target: &Target, result: &Result<Read, ErrorCode>) -> Answer {

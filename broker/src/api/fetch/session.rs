@@ -161,7 +161,10 @@ impl<P> Session<P> {
     /// goes to the end, so that a response that is full begins with others the next time.
     pub(super) fn tell(&mut self, place: u64, answer: Answer, handle: Option<P>) -> bool {
         let Some(entry) = self.entries.get_mut(&place) else { return false };
-        entry.handle = handle;
+        // An id is always that of the same partition.
+        if handle.is_some() || matches!(entry.key.topic, TopicKey::Name(_)) {
+            entry.handle = handle;
+        }
         let is_news = entry.tell(answer);
         if answer.has_records {
             self.move_to_end(place);

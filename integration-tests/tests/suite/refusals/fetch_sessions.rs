@@ -136,11 +136,6 @@ fn sessions_that_are_unknown_stale_or_of_another_kind_are_refused() {
 /// another has its name: what a consumer is told then makes it ask for metadata.
 #[test]
 fn a_session_by_topic_id_says_when_its_topic_is_gone_or_another_has_its_name() {
-    // Kafka's session has found the topic's name, and goes on to ask by it.
-    let (gone, remade) = match Against::chosen() {
-        Against::Strom => (UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_ID),
-        Against::Kafka => (UNKNOWN_TOPIC_OR_PARTITION, INCONSISTENT_TOPIC_ID),
-    };
     let (topic, mut wire) = (wide_topic(1), wire());
     let metadata = MetadataRequest::default()
         .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name(&topic)))]));
@@ -161,12 +156,12 @@ fn a_session_by_topic_id_says_when_its_topic_is_gone_or_another_has_its_name() {
         });
     };
     crate::records::delete_topic(shared().bootstrap(), &topic);
-    says(&mut wire, gone);
+    says(&mut wire, UNKNOWN_TOPIC_OR_PARTITION);
     create_topic(shared().bootstrap(), &topic, 1);
     wait_for("the new topic to take records", Duration::from_secs(30), || {
         (produced(&mut wire, &topic, 0, &batch(&[b"of another"])) == 0).then_some(())
     });
-    says(&mut wire, remade);
+    says(&mut wire, INCONSISTENT_TOPIC_ID);
     // Nothing of the new topic is given for the id of the former, in a session or without.
     let alone = wire.call(17, &opening.clone().with_session_epoch(-1));
     assert_eq!(named(&alone), [(0, UNKNOWN_TOPIC_ID, false)]);
