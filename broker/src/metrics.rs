@@ -151,6 +151,7 @@ fn collect_lake(status: &LakeStatus, now_ms: i64, out: &mut Exposition) {
         totals.rows += table.totals.rows;
         totals.bytes += table.totals.bytes;
         totals.skipped_offsets += table.totals.skipped_offsets;
+        totals.removed_rows += table.totals.removed_rows;
     }
     let mut tables = out.gauges("strom_lake_tables", "Topics' tables, by state.");
     for (state, count) in states {
@@ -169,4 +170,6 @@ fn collect_lake(status: &LakeStatus, now_ms: i64, out: &mut Exposition) {
         "Offsets that could not be read and are not in their tables.",
         totals.skipped_offsets,
     );
+    let removed = "Rows that left their tables by age.";
+    out.counter("strom_lake_removed_rows_total", removed, totals.removed_rows);
 }

@@ -8,14 +8,13 @@
 //! A commit without rows moves only the marker (or, for a new table, writes metadata without a
 //! snapshot). Snapshots are thinned in the same commit, so that metadata.json stays small.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use iceberg::spec::{
     DataContentType, DataFileBuilder, DataFileFormat, Datum, FormatVersion, ManifestEntry,
-    ManifestFile, NullOrder, Operation, PartitionSpec, PartitionSpecRef, Snapshot,
-    SnapshotReference, SnapshotRetention, SortDirection, SortField, SortOrder, Summary,
-    TableMetadata, Transform,
+    ManifestFile, NullOrder, Operation, PartitionSpec, PartitionSpecRef, Snapshot, SortDirection,
+    SortField, SortOrder, Summary, TableMetadata, Transform,
 };
 use iceberg::{TableRequirement, TableUpdate};
 use strom_protocol::TopicId;
@@ -28,20 +27,16 @@ use crate::parquet::DataFile;
 use crate::partitioning;
 use crate::pointer::{Pointer, Reached};
 
-/// Snapshots younger than this are all kept, up to [`RECENT_SNAPSHOTS`].
-const RECENT_MS: i64 = 15 * 60 * 1000;
-/// As many of the newest snapshots are kept at most …
-const RECENT_SNAPSHOTS: usize = 100;
-/// … and one an hour of the older ones, for as many hours.
-const HOURLY_SNAPSHOTS: i64 = 48;
-const HOUR_MS: i64 = 3_600_000;
-/// About as many bytes of snapshots are kept: each carries an offset per partition that changed.
-const SNAPSHOT_BYTES: usize = 160 * 1024;
-/// A snapshot in metadata.json with its entry in the history, without those offsets.
-const BYTES_PER_SNAPSHOT: usize = 900;
-const MAIN: &str = "main";
+pub(crate) mod removal;
+mod snapshots;
+
+use snapshots::{HOUR_MS, HOURLY_SNAPSHOTS, MAIN, Manifests, Place};
+
 /// Key of the changed partitions' next offsets in a snapshot's summary.
 pub(crate) const OFFSETS: &str = "strom.offsets";
+
+/// Counts of what no table of a topic has.
+const NONE: [&str; 3] = ["total-delete-files", "total-position-deletes", "total-equality-deletes"];
 
 /// What never changes about a table.
 #[derive(Clone, Debug)]
@@ -128,15 +123,19 @@ pub(crate) fn plan(input: CommitInput<'_>) -> iceberg::Result<CommitPlan> {
     if plan.updates.is_empty() && input.base.is_some() {
         return Ok(plan);
     }
-    let metadata_bytes = serde_json::to_vec(plan.committed.metadata.as_ref()).map_err(|e| {
-        iceberg::Error::new(iceberg::ErrorKind::Unexpected, "cannot write metadata as JSON")
-            .with_source(e)
-    })?;
-    plan.files.push(NewFile {
-        location: plan.committed.pointer.metadata_location.clone(),
-        bytes: metadata_bytes.into(),
-    });
+    plan.write_metadata()?;
     Ok(plan)
+}
+
+impl CommitPlan {
+    /// Adds the metadata file, which the pointer names already.
+    fn write_metadata(&mut self) -> iceberg::Result<()> {
+        let bytes = serde_json::to_vec(self.committed.metadata.as_ref())
+            .map_err(|e| unexpected("cannot write metadata as JSON").with_source(e))?;
+        let location = self.committed.pointer.metadata_location.clone();
+        self.files.push(NewFile { location, bytes: bytes.into() });
+        Ok(())
+    }
 }
 
 fn without_rows(
@@ -162,20 +161,7 @@ fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Resu
     let specs = partition_specs(&base, &updates)?;
     let (snapshot, manifests, files) = snapshot(input, &base, &specs)?;
     let snapshot_id = snapshot.snapshot_id();
-    let expired = expired_snapshots(&base, input.givens.now_ms);
-    updates.extend([
-        TableUpdate::AddSnapshot { snapshot },
-        TableUpdate::SetSnapshotRef {
-            ref_name: MAIN.into(),
-            reference: SnapshotReference::new(
-                snapshot_id,
-                SnapshotRetention::branch(None, None, None),
-            ),
-        },
-    ]);
-    if !expired.is_empty() {
-        updates.push(TableUpdate::RemoveSnapshots { snapshot_ids: expired });
-    }
+    updates.extend(snapshots::updates(&base, snapshot, input.givens.now_ms));
     let requirements = match input.base {
         None => vec![TableRequirement::NotExist],
         Some(base) => vec![
@@ -190,26 +176,33 @@ fn with_rows(input: &CommitInput<'_>, base: Arc<TableMetadata>) -> iceberg::Resu
         requirement.check(input.base.map(|base| base.metadata.as_ref()))?;
     }
     let current = input.base.map(|base| base.pointer.metadata_location.clone());
-    let mut builder = Arc::unwrap_or_clone(base).into_builder(current);
-    for update in updates.clone() {
-        builder = update.apply(builder)?;
-    }
-    let built = builder.build()?;
-    let pointer = next_pointer(input, &built.metadata, Some(snapshot_id));
+    let (metadata, expired_metadata) = updated(base, current, &updates)?;
+    let pointer = next_pointer(input, &metadata, Some(snapshot_id));
     Ok(CommitPlan {
         files,
         committed: Committed {
             pointer,
-            metadata: Arc::new(built.metadata),
+            metadata: Arc::new(metadata),
             manifests: Arc::new(manifests),
         },
-        expired_metadata: built
-            .expired_metadata_logs
-            .into_iter()
-            .map(|log| log.metadata_file)
-            .collect(),
+        expired_metadata,
         updates,
     })
+}
+
+/// Metadata after updates, and the metadata files that it no longer mentions.
+fn updated(
+    base: Arc<TableMetadata>,
+    location: Option<String>,
+    updates: &[TableUpdate],
+) -> iceberg::Result<(TableMetadata, Vec<String>)> {
+    let mut builder = Arc::unwrap_or_clone(base).into_builder(location);
+    for update in updates {
+        builder = update.clone().apply(builder)?;
+    }
+    let built = builder.build()?;
+    let expired = built.expired_metadata_logs.into_iter().map(|log| log.metadata_file);
+    Ok((built.metadata, expired.collect()))
 }
 
 /// The partition specs of a table: the one that new files follow, and all by their ids.
@@ -249,56 +242,28 @@ fn snapshot(
         schema: Arc::clone(base.current_schema()),
         spec: specs.current.as_ref().clone(),
     };
-    let mut files = Vec::new();
-    let mut manifests = Vec::new();
-    let mut add = |(mut manifest, file): (ManifestFile, NewFile)| {
-        manifest.sequence_number = sequence_number;
-        if manifest.min_sequence_number < 0 {
-            manifest.min_sequence_number = sequence_number;
-        }
-        manifests.push(manifest);
-        files.push(file);
+    let mut new = Manifests::new(sequence_number);
+    let name = |index: u32| {
+        let unique = givens.unique;
+        format!("{location}/metadata/{commit:08}-m{index}-{unique}.avro")
     };
-    let name =
-        |index: u32| format!("{location}/metadata/{commit:08}-m{index}-{}.avro", givens.unique);
     let spec_id = specs.current.spec_id();
     let added = input.files.iter().map(|file| data_file(file, spec_id));
     let added = added.collect::<iceberg::Result<Vec<_>>>()?;
-    add(manifest::encode_added(&context, name(0), added)?);
+    new.add(manifest::encode_added(&context, name(0), added)?);
     if let Some(spec_id) = merged_spec(input) {
         let spec = specs.all.get(&spec_id).ok_or_else(|| unexpected("a manifest of no spec"))?;
         let context = ManifestContext { spec: spec.as_ref().clone(), ..context };
-        add(manifest::encode_merged(&context, name(1), &input.merge.entries)?);
+        new.add(manifest::encode_existing(&context, name(1), &input.merge.entries)?);
     }
-    let merged: HashSet<usize> = input.merge.positions.iter().copied().collect();
-    let kept = input.base.map(|base| base.manifests.as_slice()).unwrap_or_default();
-    let kept = kept.iter().enumerate().filter(|(index, _)| !merged.contains(index));
-    manifests.extend(kept.map(|(_, manifest)| manifest.clone()));
-
-    let list = format!(
-        "{location}/metadata/snap-{}-{commit:08}-{}.avro",
-        givens.snapshot_id, givens.unique
-    );
-    let parent = base.current_snapshot_id();
-    files.push(manifest::encode_list(
-        givens.snapshot_id,
-        parent,
-        sequence_number,
-        list.clone(),
-        &manifests,
-    )?);
-    let snapshot = Snapshot::builder()
-        .with_snapshot_id(givens.snapshot_id)
-        .with_parent_snapshot_id(parent)
-        .with_sequence_number(sequence_number)
-        // Strictly increasing: no two snapshots are the state of one moment, and a clock that was
-        // set back does not make a table that refuses its own commits.
-        .with_timestamp_ms(givens.snapshot_ms.max(base.last_updated_ms() + 1))
-        .with_manifest_list(list)
-        .with_schema_id(base.current_schema_id())
-        .with_summary(summary(input, base))
-        .build();
-    Ok((snapshot, manifests, files))
+    if let Some(base) = input.base {
+        new.keep(&base.manifests, &input.merge.positions);
+    }
+    let place = Place { location, commit, givens };
+    let summary = summary(input, base);
+    let (snapshot, list) = snapshots::snapshot(base, &place, summary, &new.manifests)?;
+    new.files.push(list);
+    Ok((snapshot, new.manifests, new.files))
 }
 
 /// The partition spec of the manifests to merge, if there are any: all of them have the same.
@@ -345,21 +310,14 @@ fn next_pointer(
 fn summary(input: &CommitInput<'_>, base: &TableMetadata) -> Summary {
     let files = input.files;
     let mut properties = HashMap::new();
-    let previous = base.current_snapshot().map(|snapshot| snapshot.summary());
-    let mut count = |added: &str, total: &str, value: u64| {
-        let before = previous
-            .and_then(|summary| summary.additional_properties.get(total))
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0);
+    let mut count = |added: &str, name: &str, value: u64| {
         properties.insert(added.to_string(), value.to_string());
-        properties.insert(total.to_string(), (before + value).to_string());
+        properties.insert(name.to_string(), (total(base, name) + value).to_string());
     };
     count("added-data-files", "total-data-files", files.len() as u64);
     count("added-records", "total-records", files.iter().map(|file| file.rows).sum());
     count("added-files-size", "total-files-size", files.iter().map(|file| file.bytes).sum());
-    for none in ["total-delete-files", "total-position-deletes", "total-equality-deletes"] {
-        properties.insert(none.into(), "0".into());
-    }
+    properties.extend(NONE.map(|none| (none.to_string(), "0".to_string())));
     let before = input.base.map(|base| base.pointer.reached.as_slice()).unwrap_or_default();
     let changed: BTreeMap<usize, i64> = (input.reached.iter().enumerate())
         .filter(|(index, reached)| {
@@ -369,6 +327,12 @@ fn summary(input: &CommitInput<'_>, base: &TableMetadata) -> Summary {
         .collect();
     properties.insert(OFFSETS.into(), offsets_json(changed.into_iter()));
     Summary { operation: Operation::Append, additional_properties: properties }
+}
+
+/// A count in the summary of the current snapshot.
+fn total(base: &TableMetadata, name: &str) -> u64 {
+    let summary = base.current_snapshot().map(|snapshot| &snapshot.summary().additional_properties);
+    summary.and_then(|counts| counts.get(name)?.parse().ok()).unwrap_or(0)
 }
 
 /// `{"<partition>":<next offset>,…}`, as snapshots and loads carry it.
@@ -478,29 +442,6 @@ fn properties(identity: &TableIdentity) -> BTreeMap<&'static str, String> {
         ("strom.topic", identity.topic.clone()),
         ("strom.topic-id", identity.topic_id.to_string()),
     ])
-}
-
-/// The snapshots to drop when one is added: all of the last 15 minutes stay (the newest 100 at
-/// most), then the last of each hour for two days, as far as the bytes go. The current one stays.
-fn expired_snapshots(metadata: &TableMetadata, now_ms: i64) -> Vec<i64> {
-    let mut snapshots: Vec<&Snapshot> = metadata.snapshots().map(AsRef::as_ref).collect();
-    snapshots.sort_unstable_by_key(|snapshot| std::cmp::Reverse(snapshot.sequence_number()));
-    let current = metadata.current_snapshot_id();
-    let (mut bytes, mut hours, mut expired) = (0, HashSet::new(), Vec::new());
-    for (index, snapshot) in snapshots.into_iter().enumerate() {
-        let offsets = snapshot.summary().additional_properties.get(OFFSETS);
-        bytes += BYTES_PER_SNAPSHOT + offsets.map_or(0, String::len);
-        let age_ms = now_ms.saturating_sub(snapshot.timestamp_ms());
-        let is_recent = age_ms <= RECENT_MS && index < RECENT_SNAPSHOTS - 1;
-        let hour = snapshot.timestamp_ms().div_euclid(HOUR_MS);
-        let is_last_of_hour = age_ms <= HOURLY_SNAPSHOTS * HOUR_MS && hours.insert(hour);
-        let fits = bytes <= SNAPSHOT_BYTES;
-        let is_current = Some(snapshot.snapshot_id()) == current;
-        if !(is_current || fits && (is_recent || is_last_of_hour)) {
-            expired.push(snapshot.snapshot_id());
-        }
-    }
-    expired
 }
 
 #[cfg(test)]

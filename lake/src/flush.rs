@@ -258,7 +258,7 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, encoded: &Encoded) 
     {
         let mut state = table.state();
         state.pointer = Some(plan.committed.pointer.clone());
-        state.committed = Some(plan.committed);
+        state.committed = Some(plan.committed.clone());
         state.last_used_ms = now_ms;
         state.totals.commits += 1;
         state.totals.rows += rows;
@@ -268,7 +268,7 @@ fn publish(shared: &Shared, table: &Table, plan: CommitPlan, encoded: &Encoded) 
     for location in &plan.expired_metadata {
         maintenance::remove_quietly(&shared.warehouse, location);
     }
-    maintenance::trim(&shared.warehouse, table, now_ms);
+    maintenance::trim(&shared.warehouse, table, &plan.committed, now_ms);
 }
 
 /// What the table is now: from memory, or else from the pointer and its files. The first time, and
@@ -335,7 +335,7 @@ fn load_merge(warehouse: &Warehouse, table: &Table, base: &Committed) -> Result<
 }
 
 /// As Iceberg's own: random bits, positive.
-fn new_snapshot_id() -> i64 {
+pub(crate) fn new_snapshot_id() -> i64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     i64::try_from((high ^ low) >> 1).unwrap_or(i64::MAX)
 }

@@ -29,6 +29,7 @@ mod names;
 mod output;
 mod partitioning;
 mod purge;
+mod retention;
 mod scheduler;
 mod table;
 mod tailer;
@@ -136,6 +137,8 @@ pub struct LakeTopic {
     /// Retention of the topic waits until the table has what it would remove. If not, the table
     /// never has what is removed before it is committed.
     pub is_retention_guarded: bool,
+    /// Rows older than this leave the table, a file at a time; without it they stay for ever.
+    pub retention: Option<Duration>,
 }
 
 /// What becomes of a table when its topic is deleted.
@@ -161,6 +164,7 @@ impl LakeTopic {
             read_flush_min_interval: Duration::ZERO,
             partition_by: Vec::new(),
             is_retention_guarded: true,
+            retention: None,
         }
     }
 }

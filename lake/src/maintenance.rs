@@ -3,11 +3,13 @@
 //! Files of ours carry the number of the commit that wrote them, so what a crash left is known by
 //! name alone: its number is above the pointer's. Manifests and manifest lists whose snapshots
 //! have been dropped are removed a while after that was first seen, since a query that began
-//! before may still read them. Data files of a log table are never removed here, and files that
-//! are not named like ours are never touched.
+//! before may still read them. Data files are removed only if a manifest says that they left the
+//! table, once no kept snapshot is from before that: the manifest stays until they are gone, so
+//! that a crash forgets none. Files that are not named like ours are never touched.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use crate::commit::{Committed, removal};
 use crate::table::Table;
 use crate::{LakeError, Warehouse, manifest, parquet};
 
@@ -37,19 +39,37 @@ pub(crate) fn remove_uncommitted(
     Ok(())
 }
 
-/// Removes metadata files that have been unreferenced for a while. Best effort: a failure is
-/// tried again with a later commit.
-pub(crate) fn trim(warehouse: &Warehouse, table: &Table, now_ms: i64) {
-    let committed = {
+/// What nothing refers to, and is not removed yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unwanted {
+    /// When it was first found to be: metadata files, and manifests of removed data files for
+    /// those files.
+    since: HashMap<String, i64>,
+    /// Manifests of removed files whose files are gone.
+    done: HashSet<String>,
+}
+
+/// What a table's metadata directory has that is unwanted.
+struct Found {
+    /// Metadata files that no kept snapshot and no kept metadata file needs.
+    metadata: Vec<String>,
+    /// Manifests of removed data files that no kept snapshot has.
+    removed: Vec<String>,
+    /// The same, of files that one still has.
+    pending: Vec<String>,
+}
+
+/// Removes files that have been unreferenced for a while. Best effort: a failure is tried again
+/// with a later commit.
+pub(crate) fn trim(warehouse: &Warehouse, table: &Table, committed: &Committed, now_ms: i64) {
+    {
         let mut state = table.state();
         if now_ms.saturating_sub(state.last_trim_ms) < TRIM_EVERY_MS {
             return;
         }
         state.last_trim_ms = now_ms;
-        state.committed.clone()
-    };
-    let Some(committed) = committed else { return };
-    match unreferenced(warehouse, table, &committed) {
+    }
+    match find(warehouse, table, committed) {
         Ok(found) => remove_aged(warehouse, table, found, now_ms),
         Err(error) => tracing::warn!(
             table = table.identity.table, %error, "cannot look for unreferenced metadata files"
@@ -57,49 +77,90 @@ pub(crate) fn trim(warehouse: &Warehouse, table: &Table, now_ms: i64) {
     }
 }
 
-fn remove_aged(warehouse: &Warehouse, table: &Table, found: Vec<String>, now_ms: i64) {
-    let mut seen = std::mem::take(&mut table.state().unreferenced);
-    let mut next = std::collections::HashMap::with_capacity(found.len());
-    for location in found {
-        let since = seen.remove(&location).unwrap_or(now_ms);
-        if now_ms.saturating_sub(since) >= GRACE_MS {
-            remove_quietly(warehouse, &location);
+fn remove_aged(warehouse: &Warehouse, table: &Table, found: Found, now_ms: i64) {
+    let Unwanted { mut since, mut done } = std::mem::take(&mut table.state().unwanted);
+    let mut next = HashMap::with_capacity(found.metadata.len());
+    let mut is_aged = |location: &String| {
+        let first = since.remove(location).unwrap_or(now_ms);
+        let is_aged = now_ms.saturating_sub(first) >= GRACE_MS;
+        if !is_aged {
+            next.insert(location.clone(), first);
+        }
+        is_aged
+    };
+    let mut has_removed_files = !found.pending.is_empty();
+    done.retain(|location| found.removed.contains(location));
+    for location in found.removed {
+        if done.contains(&location) {
+            continue;
+        }
+        if is_aged(&location) && remove_files_of(warehouse, table, &location) {
+            done.insert(location);
         } else {
-            next.insert(location, since);
+            has_removed_files = true;
         }
     }
-    table.state().unreferenced = next;
+    for location in found.metadata {
+        // A manifest of removed files says what is still to be removed.
+        let is_needed = removal::is_removed_manifest(&name_of(&location));
+        if (!is_needed || done.contains(&location)) && is_aged(&location) {
+            remove_quietly(warehouse, &location);
+        }
+    }
+    let mut state = table.state();
+    state.unwanted = Unwanted { since: next, done };
+    state.has_removed_files = has_removed_files;
 }
 
-/// Metadata files of ours that no kept snapshot and no kept metadata file needs.
-fn unreferenced(
-    warehouse: &Warehouse,
-    table: &Table,
-    committed: &crate::commit::Committed,
-) -> Result<Vec<String>, LakeError> {
+/// Removes the data files that a manifest says were removed; whether they are gone.
+fn remove_files_of(warehouse: &Warehouse, table: &Table, location: &str) -> bool {
+    let paths = warehouse.read(location).and_then(|bytes| {
+        manifest::removed_files(&bytes).map_err(table.metadata_error("read a manifest"))
+    });
+    let below = format!("{}/", table.data());
+    let removed = paths.and_then(|paths| {
+        let mut ours = paths.iter().filter(|path| path.starts_with(&below));
+        ours.try_for_each(|path| warehouse.delete(path))
+    });
+    if let Err(error) = &removed {
+        let table = &table.identity.table;
+        tracing::warn!(table, %error, "files that left the table by age stay for now");
+    }
+    removed.is_ok()
+}
+
+fn find(warehouse: &Warehouse, table: &Table, committed: &Committed) -> Result<Found, LakeError> {
     let metadata = &committed.metadata;
     let mut referenced = HashSet::from([name_of(&committed.pointer.metadata_location)]);
     referenced.extend(metadata.metadata_log().iter().map(|log| name_of(&log.metadata_file)));
     referenced.extend(committed.manifests.iter().map(|m| name_of(&m.manifest_path)));
+    // Snapshots from here on are kept; a list of a name that is not ours may be of any age.
+    let mut oldest = u64::MAX;
     for snapshot in metadata.snapshots() {
-        referenced.insert(name_of(snapshot.manifest_list()));
+        let list = name_of(snapshot.manifest_list());
+        oldest = oldest.min(metadata_commit(&list).unwrap_or(0));
+        referenced.insert(list);
         // A list that cannot be read keeps everything: rather too much than too little.
         let bytes = warehouse.read(snapshot.manifest_list())?;
-        let list = manifest::decode_list(&bytes).map_err(|e| LakeError::Metadata {
-            action: "read a manifest list",
-            table: committed.pointer.table.clone(),
-            reason: e.to_string(),
-        })?;
+        let list = manifest::decode_list(&bytes);
+        let list = list.map_err(table.metadata_error("read a manifest list"))?;
         referenced.extend(list.iter().map(|manifest| name_of(&manifest.manifest_path)));
     }
     let directory = table.metadata();
-    let ours = warehouse
-        .list(&directory, None)?
-        .into_iter()
-        .filter(|name| metadata_commit(name).is_some() && !referenced.contains(name))
-        .map(|name| format!("{directory}/{name}"))
-        .collect();
-    Ok(ours)
+    let mut found = Found { metadata: Vec::new(), removed: Vec::new(), pending: Vec::new() };
+    for name in warehouse.list(&directory, None)? {
+        let Some(commit) = metadata_commit(&name) else { continue };
+        let location = format!("{directory}/{name}");
+        if removal::is_removed_manifest(&name) {
+            // A snapshot from before the removal has the files.
+            let kind = if commit <= oldest { &mut found.removed } else { &mut found.pending };
+            kind.push(location.clone());
+        }
+        if !referenced.contains(&name) {
+            found.metadata.push(location);
+        }
+    }
+    Ok(found)
 }
 
 fn name_of(location: &str) -> String {
@@ -107,7 +168,7 @@ fn name_of(location: &str) -> String {
 }
 
 /// The commit number in the name of a metadata file of ours: `00007-….metadata.json`,
-/// `00000007-m0-….avro`, `snap-<id>-00000007-….avro`.
+/// `00000007-m0-….avro`, `00000007-mr0-….avro`, `snap-<id>-00000007-….avro`.
 fn metadata_commit(name: &str) -> Option<u64> {
     let number = if let Some(snapshot) = name.strip_prefix("snap-") {
         snapshot.strip_suffix(".avro")?.split('-').nth(1)?
@@ -137,6 +198,7 @@ mod tests {
         let rows = [
             (format!("00007-{id}.metadata.json"), Some(7)),
             (format!("00000007-m0-{id}.avro"), Some(7)),
+            (format!("00000007-mr0-{id}.avro"), Some(7)),
             (format!("snap-812739-00000012-{id}.avro"), Some(12)),
             (format!("{id}-m0.avro"), None),
             ("11111111-2222-4333-8444-555555555555-m0.avro".into(), None),

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use iceberg::io::{FileIO, MemoryStorage, OutputFile, Storage};
 use iceberg::spec::{
-    DataFile, FormatVersion, ManifestEntry, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestStatus, ManifestWriterBuilder, PartitionSpec, SchemaRef,
+    DataFile, FormatVersion, Manifest, ManifestEntry, ManifestFile, ManifestList,
+    ManifestListWriter, ManifestWriterBuilder, PartitionSpec, SchemaRef,
 };
 
 /// As many manifests of one tier are merged into one of the next.
@@ -49,24 +49,45 @@ pub(crate) fn encode_added(
     })
 }
 
-/// Encodes one manifest with the live entries of several; all of them keep their numbers.
-pub(crate) fn encode_merged(
+/// Encodes a manifest of the live ones of these entries, which keep their numbers.
+pub(crate) fn encode_existing(
     context: &ManifestContext,
     location: String,
     entries: &[Arc<ManifestEntry>],
 ) -> iceberg::Result<(ManifestFile, NewFile)> {
     encode(context, location, |writer| {
-        entries.iter().filter(|entry| entry.status != ManifestStatus::Deleted).try_for_each(
-            |entry| {
-                writer.add_existing_file(
-                    entry.data_file.clone(),
-                    entry.snapshot_id.unwrap_or(-1),
-                    entry.sequence_number.unwrap_or(-1),
-                    entry.file_sequence_number,
-                )
-            },
-        )
+        entries.iter().filter(|entry| entry.is_alive()).try_for_each(|entry| {
+            writer.add_existing_file(
+                entry.data_file.clone(),
+                entry.snapshot_id.unwrap_or(-1),
+                entry.sequence_number.unwrap_or(-1),
+                entry.file_sequence_number,
+            )
+        })
     })
+}
+
+/// Encodes a manifest that says that the files of these entries are removed.
+pub(crate) fn encode_removed(
+    context: &ManifestContext,
+    location: String,
+    entries: &[Arc<ManifestEntry>],
+) -> iceberg::Result<(ManifestFile, NewFile)> {
+    encode(context, location, |writer| {
+        entries.iter().try_for_each(|entry| {
+            writer.add_delete_file(
+                entry.data_file.clone(),
+                entry.sequence_number.unwrap_or(-1),
+                entry.file_sequence_number,
+            )
+        })
+    })
+}
+
+/// Whether a manifest has files that a query reads; not known is taken for yes.
+pub(crate) fn has_live_files(manifest: &ManifestFile) -> bool {
+    let [added, existing] = [manifest.added_files_count, manifest.existing_files_count];
+    added != Some(0) || existing != Some(0)
 }
 
 fn encode(
@@ -122,6 +143,13 @@ pub(crate) fn decode_entries(
     ready(io.new_output(&manifest.manifest_path)?.write(bytes))?;
     let (entries, _) = ready(manifest.load_manifest(&io))?.into_parts();
     Ok(entries)
+}
+
+/// The files that a manifest says were removed.
+pub(crate) fn removed_files(bytes: &[u8]) -> iceberg::Result<Vec<String>> {
+    let (entries, _) = Manifest::parse_avro(bytes)?.into_parts();
+    let removed = entries.iter().filter(|entry| !entry.is_alive());
+    Ok(removed.map(|entry| entry.file_path().to_string()).collect())
 }
 
 /// Positions of the manifests to merge now: those of the lowest tier that is full.

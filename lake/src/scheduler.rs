@@ -4,7 +4,8 @@
 //! flushes at once. A table is in the queue at most once, and flushed by one worker at a time:
 //! whoever asks while it is being flushed shares the next one, because the running one may have
 //! looked at the log before. The ticker looks at the log from time to time and asks for what
-//! lags by enough bytes, for too long, or while the journal fills.
+//! lags by enough bytes, for too long, or while the journal fills. When a flush has answered who
+//! waited for it, the rows that are too old for its table leave it.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,7 +21,7 @@ use tokio::sync::oneshot;
 use crate::catalog::garbage;
 use crate::lake::Shared;
 use crate::table::{Lag, LaggingSince, Table};
-use crate::{LakeError, flush};
+use crate::{LakeError, flush, retention};
 
 /// How often the ticker looks whether anything was appended …
 const TICK: Duration = Duration::from_millis(250);
@@ -221,13 +222,19 @@ fn run(shared: &Shared, table: &Arc<Table>) {
         schedule.is_wanted = false;
         std::mem::take(&mut schedule.waiting)
     };
+    let mut is_current = false;
     guarded(shared, table, flush::flush, |result| {
+        is_current = result.is_ok();
         settle(shared, table, result);
         for waiter in waiting {
             // Whoever gave up waiting needs no answer.
             drop(waiter.send(result.clone()));
         }
     });
+    let now_ms = (shared.options.clock)();
+    if is_current && retention::due_ms(table).is_some_and(|due_ms| due_ms <= now_ms) {
+        guarded(shared, table, retention::apply, |result| note_removal(shared, table, result));
+    }
     let mut schedule = table.schedule();
     schedule.is_running = false;
     if schedule.is_wanted {
@@ -270,15 +277,8 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
         }
         Err(LakeError::Closing { .. }) => {}
         Err(error) => {
-            let mut state = table.state();
-            let retry_at_ms = state.fail(error, now_ms);
-            // What is in memory may be behind what was done: the next attempt reads it again.
-            state.committed = None;
-            state.is_clean = false;
-            let pointer = shared.stored_pointer(&table.identity);
-            if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
-                state.pointer = pointer;
-            }
+            let retry_at_ms = table.state().fail(error, now_ms);
+            read_again(shared, table);
             let (table, topic) = (&table.identity.table, &table.topic.name);
             if error.is_outage() {
                 // The bucket's own line has said it for all of its tables.
@@ -290,10 +290,33 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
     }
 }
 
+/// Notes how the removal of old rows went: if it failed, commits go on, and it is tried again.
+fn note_removal(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
+    if let Err(error) = result {
+        read_again(shared, table);
+        if !matches!(error, LakeError::Closing { .. }) && !error.is_outage() {
+            let (table, topic) = (&table.identity.table, &table.topic.name);
+            tracing::warn!(table, topic, %error, "rows that are too old stay for now");
+        }
+    }
+}
+
+/// What is in memory may be behind what was done: whoever needs it next reads it again.
+fn read_again(shared: &Shared, table: &Table) {
+    let mut state = table.state();
+    state.committed = None;
+    state.is_clean = false;
+    let pointer = shared.stored_pointer(&table.identity);
+    if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
+        state.pointer = pointer;
+    }
+}
+
 fn tick(shared: &Shared) {
     let mut seen = None;
     let mut is_quiet = false;
     let mut busy: Vec<Arc<Table>> = Vec::new();
+    let mut removal_due_ms = i64::MAX;
     let mut ticks = 0;
     loop {
         if wait(shared, &busy) {
@@ -301,16 +324,18 @@ fn tick(shared: &Shared) {
         }
         ticks = (ticks + 1) % TICKS_PER_SWEEP;
         let journal = shared.store.stats().append_bytes;
-        if is_quiet && seen == Some(journal) && ticks != 0 {
+        let now_ms = (shared.options.clock)();
+        if is_quiet && seen == Some(journal) && ticks != 0 && now_ms < removal_due_ms {
             continue;
         }
         seen = Some(journal);
-        let now_ms = (shared.options.clock)();
         is_quiet = true;
+        removal_due_ms = i64::MAX;
         busy.clear();
         for table in shared.tables() {
             let lag = look(shared, &table, now_ms, journal);
             is_quiet &= lag.records == 0;
+            removal_due_ms = removal_due_ms.min(retention::due_ms(&table).unwrap_or(i64::MAX));
             if lag.bytes >= BUSY_BYTES {
                 busy.push(Arc::clone(&table));
             }
@@ -343,7 +368,12 @@ fn wait(shared: &Shared, busy: &[Arc<Table>]) -> bool {
 /// Asks for a flush of one table if it is due; returns how far it lags.
 fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> Lag {
     let lag = table.lag(&table.partitions(&shared.store));
+    let backs_off = table.state().failure.as_ref().is_some_and(|f| now_ms < f.retry_at_ms);
     if lag.records == 0 {
+        // Rows that are too old leave the table behind a flush.
+        if !backs_off && retention::due_ms(table).is_some_and(|due_ms| due_ms <= now_ms) {
+            shared.queue.want(table, None);
+        }
         return lag;
     }
     let options = &shared.options;
@@ -351,7 +381,6 @@ fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> Lag {
     let is_due = {
         let mut state = table.state();
         let since = *state.lagging_since.get_or_insert(LaggingSince { ms: now_ms, journal });
-        let backs_off = state.failure.as_ref().is_some_and(|f| now_ms < f.retry_at_ms);
         let lagged_ms = u128::from(now_ms.abs_diff(since.ms));
         let pressure = journal.saturating_sub(since.journal) >= options.journal_pressure_bytes;
         let is_behind = lag.bytes >= options.commit_bytes || lagged_ms >= freshness.as_millis();

@@ -17,8 +17,10 @@ use tokio::sync::oneshot;
 
 use crate::ahead::Ahead;
 use crate::commit::{Committed, TableIdentity};
+use crate::maintenance::Unwanted;
 use crate::partitioning::Partitioner;
 use crate::pointer::Pointer;
+use crate::retention::Looked;
 use crate::{LakeError, LakeTopic, tailer};
 
 /// The first wait after a failed commit; it doubles up to [`BACKOFF_MS_MAX`].
@@ -93,6 +95,8 @@ pub struct Totals {
     /// Offsets that could not be read (damaged, or removed before they were taken) and are
     /// therefore not in the table.
     pub skipped_offsets: u64,
+    /// Rows that left the table by age.
+    pub removed_rows: u64,
 }
 
 /// What is not in the table yet.
@@ -136,8 +140,11 @@ pub(crate) struct State {
     /// offsets of the last flush were. The next snapshot bears this time (commit.rs says why).
     pub(crate) complete_until_ms: i64,
     pub(crate) last_trim_ms: i64,
-    /// Unreferenced metadata files and when they were first found to be.
-    pub(crate) unreferenced: std::collections::HashMap<String, i64>,
+    pub(crate) unwanted: Unwanted,
+    /// The last look at what is too old for the table.
+    pub(crate) looked: Option<Looked>,
+    /// Files that left the table by age are still there, for older snapshots.
+    pub(crate) has_removed_files: bool,
 }
 
 impl State {

@@ -192,7 +192,7 @@ fn many(count: u64, every_ms: i64, partitions: usize) -> (Committed, usize) {
 #[test]
 fn metadata_stays_small_however_often_a_table_commits() {
     let (committed, size) = many(400, 1_000, 24);
-    assert_eq!(committed.metadata.snapshots().len(), RECENT_SNAPSHOTS);
+    assert_eq!(committed.metadata.snapshots().len(), snapshots::RECENT_SNAPSHOTS);
     assert_eq!(committed.metadata.metadata_log().len(), 10);
     assert!(size < 256 * 1024, "{size}");
     let (committed, size) = many(400, 20 * 60 * 1000, 24);

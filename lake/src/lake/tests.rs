@@ -17,6 +17,7 @@ mod ahead;
 mod guard;
 mod lifecycle;
 mod partitioned;
+mod retention;
 mod trouble;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -39,7 +40,10 @@ fn spec(topic: &LakeTopic) -> TopicSpec {
         id: topic.id,
         name: topic.name.clone(),
         partitions: topic.partitions,
-        settings: PartitionSettings::default(),
+        settings: PartitionSettings {
+            timestamp_after_max_ms: i64::MAX,
+            ..PartitionSettings::default()
+        },
         min_log_end: Vec::new(),
     }
 }
@@ -96,9 +100,23 @@ impl World {
 
     /// Appends values to a partition, durable when this returns.
     pub(crate) fn append(&self, topic: &LakeTopic, partition: i32, values: &[&str]) {
+        self.append_rows(topic, partition, values.iter().map(|value| (NOW, value.to_string())));
+    }
+
+    /// Appends one value per timestamp to the first partition: the timestamp.
+    fn append_at(&self, topic: &LakeTopic, timestamps: &[i64]) {
+        self.append_rows(topic, 0, timestamps.iter().map(|at| (*at, at.to_string())));
+    }
+
+    fn append_rows(
+        &self,
+        topic: &LakeTopic,
+        partition: i32,
+        rows: impl Iterator<Item = (i64, String)>,
+    ) {
         let mut builder = BatchBuilder::new(Compression::None);
-        for value in values {
-            builder.append(NOW, None, Some(value.as_bytes()), &[]);
+        for (timestamp, value) in rows {
+            builder.append(timestamp, None, Some(value.as_bytes()), &[]);
         }
         let records = builder.build();
         let request = AppendRequest {
@@ -148,7 +166,8 @@ pub(crate) fn rows(table: &LoadedTable) -> Vec<(i32, i64, String)> {
     let mut counted = 0;
     for manifest in manifest::decode_list(&list).unwrap() {
         let bytes = files::read(files::path_of(&manifest.manifest_path)).unwrap();
-        for entry in manifest::decode_entries(&manifest, bytes.into()).unwrap() {
+        let entries = manifest::decode_entries(&manifest, bytes.into()).unwrap();
+        for entry in entries.iter().filter(|entry| entry.is_alive()) {
             counted += entry.record_count();
             let path = files::path_of(entry.file_path());
             let file = parquet::tests::rows_of(path).into_iter();

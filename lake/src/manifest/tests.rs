@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use iceberg::spec::{DataContentType, DataFileBuilder, DataFileFormat};
+use iceberg::spec::{DataContentType, DataFileBuilder, DataFileFormat, ManifestStatus};
 
 use super::*;
 use crate::columns;
@@ -45,7 +45,7 @@ fn merged_entries_keep_their_snapshot_and_sequence_numbers() {
         .flat_map(|(manifest, bytes)| decode_entries(manifest, bytes).unwrap())
         .collect();
     let (mut merged, content) =
-        encode_merged(&context(103), "file:///w/m3.avro".into(), &entries).unwrap();
+        encode_existing(&context(103), "file:///w/m3.avro".into(), &entries).unwrap();
     assert_eq!(merged.min_sequence_number, 1);
     merged.sequence_number = 3;
     let again = decode_entries(&merged, content.bytes).unwrap();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use strom_protocol::partitioning::PartitionField;
 
-use super::validate::{parse_duration_ms, words};
+use super::validate::{FOREVER, parse_duration_ms, words};
 use super::{BrokerDefaults, option, parse_partition_by};
 use crate::cluster::Topic;
 
@@ -43,6 +43,8 @@ pub struct Effective {
     pub read_flush_min_interval_ms: i64,
     /// `table.datalake.partition.by`; empty for none.
     pub lake_partition_by: Vec<PartitionField>,
+    /// `table.datalake.retention`, in milliseconds; `None` for ever.
+    pub lake_retention_ms: Option<i64>,
     /// `table.datalake.retention.guard`: retention waits for the lake.
     pub is_retention_guarded: bool,
     /// `table.datalake.on-topic-delete=keep`
@@ -102,6 +104,9 @@ pub fn effective(topic: &Topic, defaults: &BrokerDefaults) -> Effective {
         read_flush_min_interval_ms: duration("table.datalake.read-flush.min-interval"),
         lake_partition_by: parse_partition_by(&value("table.datalake.partition.by"))
             .expect("partition fields are checked on entry"),
+        lake_retention_ms: Some(value("table.datalake.retention"))
+            .filter(|value| value != FOREVER)
+            .map(|_| duration("table.datalake.retention")),
         is_retention_guarded: is_true(&value("table.datalake.retention.guard")),
         is_table_kept: value("table.datalake.on-topic-delete") == "keep",
         log_compression: match value("table.log.compression").as_str() {

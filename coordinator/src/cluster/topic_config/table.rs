@@ -4,8 +4,8 @@
 use super::ConfigKind::{Boolean, Double, Int, List, Long, String};
 use super::Effect::{Honoured, Stored};
 use super::validate::Validator::{
-    Any, AtLeast, Between, Duration, DurationOrZero, GzipLevel, ListOf, OneOf, Only, PartitionBy,
-    Ratio, ThrottledReplicas,
+    Any, AtLeast, Between, Duration, DurationOrForever, DurationOrZero, GzipLevel, ListOf, OneOf,
+    Only, PartitionBy, Ratio, ThrottledReplicas,
 };
 use super::{Synonym, TopicOption};
 
@@ -183,6 +183,12 @@ options! {
     "table.datalake.read-flush.timeout": String = "2s", Duration, Honoured,
         {"table.datalake.read-flush.timeout", default "2s"},
         "How long a table load waits for the records before it to be committed.";
+    "table.datalake.retention": String = "-1", DurationOrForever, Honoured,
+        {"table.datalake.retention", default "-1"},
+        "How long rows stay in the table by their __timestamp; -1 for ever. Longer than that, they \
+         leave it a data file at a time, once the newest row of the file is too old; the files \
+         follow when no snapshot has them any more, within about two days. What the topic keeps, \
+         retention.ms says.";
     "table.datalake.retention.guard": Boolean = "true", Any, Honoured,
         {"table.datalake.retention.guard", default "true"},
         "Whether retention waits for the lake. true: it removes nothing that is not committed to \

@@ -59,6 +59,7 @@ fn table_of_options_is_sound() {
             "table.datalake.read-flush.min-interval",
             "table.datalake.read-flush.on-timeout",
             "table.datalake.read-flush.timeout",
+            "table.datalake.retention",
             "table.datalake.retention.guard",
             "table.log.compression",
         ]
@@ -104,6 +105,11 @@ fn values_are_checked_as_kafka_checks_them() {
         ),
         ("table.datalake.read-flush.on-timeout", &["stale", "fail"], &["wait", "Fail"]),
         ("table.datalake.read-flush.timeout", &["2s"], &["0s"]),
+        (
+            "table.datalake.retention",
+            &["-1", "30d", "12 h", "86400000"],
+            &["0", "-1d", "-2", "forever", "", "9223372036854775807d"],
+        ),
         ("table.datalake.retention.guard", &["true", "false"], &["off", "1"]),
     ];
     for (name, accepted, refused) in rows {
@@ -118,10 +124,13 @@ fn values_are_checked_as_kafka_checks_them() {
         }
     }
     // What is not built is not known, rather than without effect.
-    for name in ["table.datalake.retention", "table.datalake.table-name", "table.datalake.columns"]
-    {
+    for name in ["table.datalake.table-name", "table.datalake.columns"] {
         assert_eq!(check(name, Some("30d")).unwrap_err().code, ErrorCode::InvalidConfig, "{name}");
     }
+}
+
+#[test]
+fn long_values_durations_and_contradictions() {
     let huge = check("cleanup.policy", Some(&"delete,".repeat(10_000))).unwrap_err();
     assert!(huge.message.len() < 300, "a long value is not repeated in full");
     for (text, ms) in [("250", Some(250)), ("1min", Some(60_000)), ("1x", None), ("", None)] {
@@ -176,27 +185,12 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
         on_read_flush_timeout: OnFlushTimeout::Stale,
         read_flush_min_interval_ms: 0,
         lake_partition_by: Vec::new(),
+        lake_retention_ms: None,
         is_retention_guarded: true,
         is_table_kept: false,
         log_compression: LogCompression::Lz4,
     };
     assert_eq!(effective_on(&[], &[]), by_default);
-    // (topic, broker, retention.ms)
-    let hours = ("log.retention.hours", "2");
-    let minutes = ("log.retention.minutes", "3");
-    for (configs, values, retention_ms) in [
-        (&[][..], &[hours][..], 7_200_000),
-        (&[], &[hours, minutes], 180_000),
-        (&[], &[hours, minutes, ("log.retention.ms", "4")], 4),
-        (&[("retention.ms", "5")], &[hours, minutes, ("log.retention.ms", "4")], 5),
-        (&[], &[("log.retention.hours", "-1")], -1),
-        (&[("cleanup.policy", "compact")], &[hours], -1),
-        (&[("cleanup.policy", "")], &[hours], -1),
-        (&[("cleanup.policy", "compact,delete")], &[hours], 7_200_000),
-    ] {
-        let found = effective_on(configs, values).retention_ms;
-        assert_eq!(found, retention_ms, "{configs:?} {values:?}");
-    }
     let set = effective_on(
         &[
             ("message.timestamp.type", "LogAppendTime"),
@@ -206,6 +200,7 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             ("table.datalake.enabled", "TRUE"),
             ("table.datalake.partition.by", "day(__timestamp)"),
             ("table.datalake.on-topic-delete", "keep"),
+            ("table.datalake.retention", "30d"),
             ("table.datalake.retention.guard", "False"),
         ],
         &[
@@ -226,11 +221,32 @@ fn effective_values_come_from_topic_broker_and_default_in_that_order() {
             on_read_flush_timeout: OnFlushTimeout::Fail,
             read_flush_min_interval_ms: 5_000,
             lake_partition_by: vec![BY_DAY],
+            lake_retention_ms: Some(30 * 86_400_000),
             is_retention_guarded: false,
             is_table_kept: true,
             ..by_default
         }
     );
+}
+
+#[test]
+fn retention_is_that_of_the_first_name_that_is_set() {
+    // (topic, broker, retention.ms)
+    let hours = ("log.retention.hours", "2");
+    let minutes = ("log.retention.minutes", "3");
+    for (configs, values, retention_ms) in [
+        (&[][..], &[hours][..], 7_200_000),
+        (&[], &[hours, minutes], 180_000),
+        (&[], &[hours, minutes, ("log.retention.ms", "4")], 4),
+        (&[("retention.ms", "5")], &[hours, minutes, ("log.retention.ms", "4")], 5),
+        (&[], &[("log.retention.hours", "-1")], -1),
+        (&[("cleanup.policy", "compact")], &[hours], -1),
+        (&[("cleanup.policy", "")], &[hours], -1),
+        (&[("cleanup.policy", "compact,delete")], &[hours], 7_200_000),
+    ] {
+        let found = effective_on(configs, values).retention_ms;
+        assert_eq!(found, retention_ms, "{configs:?} {values:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::ConfigKind;
 use super::partition_by::parse_partition_by;
 
+/// A time without end.
+pub(super) const FOREVER: &str = "-1";
+
 /// The rule of an option beyond its type.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Validator {
@@ -28,6 +31,8 @@ pub(super) enum Validator {
     Duration,
     /// The same, or nothing: `0`.
     DurationOrZero,
+    /// The same, or without end: `-1`.
+    DurationOrForever,
     /// Partition fields.
     PartitionBy,
     /// This value only, because the other is not built; the text says why.
@@ -62,6 +67,11 @@ impl Validator {
             Validator::DurationOrZero => match parse_duration_ms(value) {
                 Some(ms) if ms >= 0 => Ok(()),
                 Some(_) | None => Err("0, or a time such as 500ms, 30s or 10min".to_owned()),
+            },
+            Validator::DurationOrForever => match parse_duration_ms(value) {
+                Some(ms) if ms > 0 => Ok(()),
+                None if value == FOREVER => Ok(()),
+                Some(_) | None => Err("-1 for ever, or a time such as 12h, 30d or 365d".to_owned()),
             },
             Validator::PartitionBy => parse_partition_by(value).map(drop),
             Validator::Only(word, _) if word.eq_ignore_ascii_case(value) => Ok(()),

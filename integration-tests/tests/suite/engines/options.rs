@@ -272,6 +272,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("table.datalake.read-flush.min-interval", "often", "0, or a time such as 500ms"),
     ("table.datalake.read-flush.on-timeout", "wait", "one of stale, fail"),
     ("table.datalake.read-flush.timeout", "never", "such as 500ms"),
+    ("table.datalake.retention", "0", "-1 for ever, or a time such as 12h, 30d"),
     ("table.datalake.partition_by", "", "did you mean table.datalake.partition.by?"),
     ("table.datalake.colour", "", "leave it out"),
 ];

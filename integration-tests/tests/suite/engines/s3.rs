@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
+use kafka_protocol::messages::{DeleteRecordsRequest, DeleteTopicsRequest};
 use strom_integration_tests::broker::Broker;
 use strom_integration_tests::s3::{BUCKET, Door, Manner, S3Server};
 use strom_integration_tests::wait::wait_for;
@@ -310,4 +310,40 @@ fn records_that_a_stuck_bucket_has_not_taken_are_not_deleted() {
     assert_eq!((consumed.len(), consumed[0].offset), (5, 15));
     let mut engine = Engine::open(Kind::DuckDb, &broker);
     assert_eq!(engine.totals(&tables[0]).count, 20, "the table has what the topic had");
+}
+
+/// A table that is to outlive its topic takes what it lacks first: the topic stays until it can.
+#[test]
+fn a_topic_whose_table_is_kept_is_not_deleted_behind_a_stuck_bucket() {
+    let server = S3Server::start();
+    let door = Door::to(server.address());
+    let keep = ("table.datalake.on-topic-delete", "keep");
+    let broker = broker_at(&door.endpoint(), &[keep]);
+    let topic = "outlived";
+    produce(broker.bootstrap(), topic, &[], &records(1, 0, 10));
+    assert_eq!(load(&broker, topic).0, 200);
+    door.set(Manner::Stuck);
+    produce(broker.bootstrap(), topic, &[], &records(1, 10, 10));
+    let mut wire = Wire::open(broker.bootstrap());
+    let request =
+        DeleteTopicsRequest::default().with_timeout_ms(3_000).with_topic_names(vec![name(topic)]);
+    let refused = wire.call(5, &request).responses.remove(0);
+    assert_eq!(refused.error_code, REQUEST_TIMED_OUT, "{refused:?}");
+    let said = refused.error_message.unwrap().to_string();
+    assert!(said.contains("set table.datalake.on-topic-delete=purge"), "{said}");
+    // It is a topic as before.
+    produce(broker.bootstrap(), topic, &[], &records(1, 20, 5));
+    let consumed = consume(broker.bootstrap(), topic);
+    assert_eq!(consumed.len(), 25);
+
+    door.set(Manner::Open);
+    wait_for("the topic to go", HEALING, || {
+        let answer = wire.call(5, &request).responses.remove(0);
+        assert!([0, REQUEST_TIMED_OUT].contains(&answer.error_code), "{answer:?}");
+        (answer.error_code == 0).then_some(())
+    });
+    let mut engine = Engine::open(Kind::DuckDb, &broker);
+    let tables = engine.tables();
+    assert!(tables.len() == 1 && tables[0].starts_with("outlived__"), "{tables:?}");
+    assert_equal(&mut engine, &tables[0], &consumed);
 }

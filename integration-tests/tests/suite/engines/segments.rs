@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use strom_integration_tests::broker::{Broker, SMALL_JOURNAL};
+use strom_integration_tests::client::Client;
 use strom_integration_tests::record::Record;
 use strom_integration_tests::wait::wait_for;
 
@@ -73,6 +74,42 @@ fn pyarrow_reads_the_segments_of_a_running_broker() {
             let expected: Rows = here.iter().map(|record| expected(record, has_value)).collect();
             assert_eq!(found.len(), RECORDS / 2, "partition {partition}, values: {has_value}");
             assert_eq!(found, expected, "partition {partition}, values: {has_value}");
+        }
+    }
+}
+
+/// How often a text stands in the segments as it is.
+fn occurrences(broker: &Broker, text: &str) -> usize {
+    let in_file = |file| {
+        let content = std::fs::read(file).unwrap();
+        String::from_utf8_lossy(&content).matches(text).count()
+    };
+    files(broker).into_iter().map(in_file).sum()
+}
+
+/// What is flushed from then on is compressed as the topic has it now, and read back whatever it is.
+#[test]
+fn compression_is_altered_for_segments_to_come() {
+    let broker = Broker::start_strom(SMALL_JOURNAL);
+    let mut session = Client::Confluent.start(broker.bootstrap());
+    create_topic(broker.bootstrap(), "altered", 1);
+    let mut written = 0;
+    for compression in ["none", "zstd"] {
+        let set = json!({"table.log.compression": compression});
+        let change = json!({"topic": "altered", "set": set, "delete": []});
+        session.must("alter_topic_config", change);
+        let text = format!("is-there-as-{compression}");
+        let produced: Vec<Record> = (0..RECORDS).map(|_| Record::text(&text).on(0)).collect();
+        produce(broker.bootstrap(), "altered", &[], &produced);
+        written += RECORDS as u64;
+        press_journal(broker.bootstrap());
+        wait_for("all of it to be in segments", Duration::from_secs(60), || {
+            (verify(&broker, "altered").segment_records == written).then_some(())
+        });
+        let found = occurrences(&broker, &text);
+        match compression {
+            "none" => assert!(found >= RECORDS, "{found}"),
+            _ => assert!(found < RECORDS / 10, "{found}"),
         }
     }
 }

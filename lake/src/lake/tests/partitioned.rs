@@ -12,25 +12,6 @@ fn by(column: PartitionColumn, transform: PartitionTransform) -> Vec<PartitionFi
     vec![PartitionField { column, transform }]
 }
 
-/// Appends one value per timestamp.
-fn append_at(world: &World, topic: &LakeTopic, timestamps: &[i64]) {
-    let mut builder = BatchBuilder::new(Compression::None);
-    for timestamp in timestamps {
-        builder.append(*timestamp, None, Some(timestamp.to_string().as_bytes()), &[]);
-    }
-    let records = builder.build();
-    let request = AppendRequest {
-        frame_bytes: records.len(),
-        records,
-        zstd_allowed: true,
-        origin: Origin::Client,
-        now_ms: NOW,
-        scratch: &mut Scratch::default(),
-    };
-    let partition = world.store.partition(topic.id, 0).unwrap();
-    block_on(partition.append(request).unwrap().ticket.durable()).unwrap();
-}
-
 /// Data files of the current snapshot, by spec and partition value.
 fn data_files(table: &LoadedTable) -> BTreeMap<(i32, String), usize> {
     let snapshot = table.metadata.current_snapshot().unwrap();
@@ -52,12 +33,12 @@ fn a_table_is_partitioned_as_its_topic_says_and_changes_with_it() {
     let topics = std::slice::from_ref(&orders);
     let world = World::new(topics);
     let lake = world.lake(topics);
-    append_at(&world, &orders, &[0, DAY]);
+    world.append_at(&orders, &[0, DAY]);
     assert_eq!(data_files(&load(&lake, "orders").unwrap()).len(), 1);
 
     orders.partition_by = by(PartitionColumn::Timestamp, PartitionTransform::Day);
     lake.add_topic(orders.clone());
-    append_at(&world, &orders, &[0, DAY, 2 * DAY, DAY + 1]);
+    world.append_at(&orders, &[0, DAY, 2 * DAY, DAY + 1]);
     let table = load(&lake, "orders").unwrap();
     assert_eq!((rows(&table).len(), data_files(&table).len()), (6, 4), "old files stay");
     let spec = table.metadata.default_partition_spec();
@@ -65,13 +46,13 @@ fn a_table_is_partitioned_as_its_topic_says_and_changes_with_it() {
 
     orders.partition_by = Vec::new();
     lake.add_topic(orders.clone());
-    append_at(&world, &orders, &[0, DAY]);
+    world.append_at(&orders, &[0, DAY]);
     let table = load(&lake, "orders").unwrap();
     assert_eq!((rows(&table).len(), data_files(&table).len()), (8, 4));
     assert_eq!(data_files(&table).iter().find(|((spec, _), _)| *spec == 0).unwrap().1, &2);
     orders.partition_by = by(PartitionColumn::Timestamp, PartitionTransform::Day);
     lake.add_topic(orders.clone());
-    append_at(&world, &orders, &[0]);
+    world.append_at(&orders, &[0]);
     let table = load(&lake, "orders").unwrap();
     assert_eq!(table.metadata.default_partition_spec_id(), 1, "a spec that was there is used");
     assert_eq!(rows(&table).len(), 9);
@@ -88,7 +69,7 @@ fn more_values_than_files_cost_passes_and_no_row_comes_twice() {
     // Three years of days in no order, each many times.
     let days = 1_095;
     let timestamps: Vec<i64> = (0..5_000).map(|i: i64| (i * 7_919 % days) * DAY).collect();
-    timestamps.chunks(500).for_each(|chunk| append_at(&world, &orders, chunk));
+    timestamps.chunks(500).for_each(|chunk| world.append_at(&orders, chunk));
     let table = load(&lake, "orders").unwrap();
     let found = rows(&table);
     let wanted: Vec<(i32, i64, String)> =
@@ -112,7 +93,7 @@ fn manifests_of_different_specs_are_merged_apart() {
             _ => by(PartitionColumn::Value, PartitionTransform::Bucket(4)),
         };
         lake.add_topic(orders.clone());
-        append_at(&world, &orders, &[index]);
+        world.append_at(&orders, &[index]);
         load(&lake, "orders").unwrap();
     }
     let table = load(&lake, "orders").unwrap();
