@@ -14,10 +14,10 @@ const COUNT: u16 = 20_000;
 pub fn free() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes that run at the same time begin at different places.
-    let begin = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    let begin = u16::try_from(std::process::id() * 257 % u32::from(COUNT)).unwrap();
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-        let port = FIRST + (begin.wrapping_mul(257) % COUNT + step) % COUNT;
+        let port = FIRST + (begin + step) % COUNT;
         if TcpListener::bind(address(port)).is_ok() {
             return port;
         }

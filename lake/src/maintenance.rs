@@ -4,10 +4,12 @@
 //! name alone: its number is above the pointer's. Manifests and manifest lists whose snapshots
 //! have been dropped are removed a while after that was first seen, since a query that began
 //! before may still read them. Data files are removed only if a manifest says that they left the
-//! table, once no kept snapshot is from before that: the manifest stays until they are gone, so
-//! that a crash forgets none. Files that are not named like ours are never touched.
+//! table, and the oldest kept snapshot, which is from after that, does not have them: the manifest
+//! stays until they are gone, so that a crash forgets none. Such a manifest may also be of a commit
+//! that never was, whose number a later one has: that its files are in a snapshot tells.
+//! Files that are not named like ours are never touched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::commit::{Committed, removal};
 use crate::table::Table;
@@ -15,6 +17,8 @@ use crate::{LakeError, Warehouse, manifest, parquet};
 
 /// How long an unreferenced file of a former snapshot stays, for queries that still read it.
 const GRACE_MS: i64 = 15 * 60 * 1000;
+/// As many data files are deleted at a time: loads of the table wait meanwhile.
+const FILES_PER_LOOK: usize = 200;
 /// At most this often is a table's metadata directory listed.
 const TRIM_EVERY_MS: i64 = 5 * 60 * 1000;
 
@@ -45,11 +49,14 @@ pub(crate) struct Unwanted {
     /// When it was first found to be: metadata files, and manifests of removed data files for
     /// those files.
     since: HashMap<String, i64>,
-    /// Manifests of removed files whose files are gone.
+    /// Manifests of removed files whose files may go, with how many of them have gone.
+    ready: BTreeMap<String, usize>,
+    /// … and those whose files are gone.
     done: HashSet<String>,
 }
 
 /// What a table's metadata directory has that is unwanted.
+#[derive(Default)]
 struct Found {
     /// Metadata files that no kept snapshot and no kept metadata file needs.
     metadata: Vec<String>,
@@ -59,8 +66,8 @@ struct Found {
     pending: Vec<String>,
 }
 
-/// Removes files that have been unreferenced for a while. Best effort: a failure is tried again
-/// with a later commit.
+/// Removes metadata files that have been unreferenced for a while, and finds the data files that
+/// may go. Best effort: a failure is tried again with a later commit.
 pub(crate) fn trim(warehouse: &Warehouse, table: &Table, committed: &Committed, now_ms: i64) {
     {
         let mut state = table.state();
@@ -71,6 +78,8 @@ pub(crate) fn trim(warehouse: &Warehouse, table: &Table, committed: &Committed, 
     }
     match find(warehouse, table, committed) {
         Ok(found) => remove_aged(warehouse, table, found, now_ms),
+        // A bucket that cannot be used has a line of its own.
+        Err(error) if error.is_outage() => {}
         Err(error) => tracing::warn!(
             table = table.identity.table, %error, "cannot look for unreferenced metadata files"
         ),
@@ -78,7 +87,7 @@ pub(crate) fn trim(warehouse: &Warehouse, table: &Table, committed: &Committed, 
 }
 
 fn remove_aged(warehouse: &Warehouse, table: &Table, found: Found, now_ms: i64) {
-    let Unwanted { mut since, mut done } = std::mem::take(&mut table.state().unwanted);
+    let Unwanted { mut since, mut ready, mut done } = std::mem::take(&mut table.state().unwanted);
     let mut next = HashMap::with_capacity(found.metadata.len());
     let mut is_aged = |location: &String| {
         let first = since.remove(location).unwrap_or(now_ms);
@@ -88,18 +97,15 @@ fn remove_aged(warehouse: &Warehouse, table: &Table, found: Found, now_ms: i64) 
         }
         is_aged
     };
-    let mut has_removed_files = !found.pending.is_empty();
     done.retain(|location| found.removed.contains(location));
-    for location in found.removed {
-        if done.contains(&location) {
-            continue;
-        }
-        if is_aged(&location) && remove_files_of(warehouse, table, &location) {
-            done.insert(location);
-        } else {
-            has_removed_files = true;
+    ready.retain(|location, _| found.removed.contains(location));
+    for location in &found.removed {
+        let is_known = done.contains(location) || ready.contains_key(location);
+        if !is_known && is_aged(location) {
+            ready.insert(location.clone(), 0);
         }
     }
+    let has_removed_files = !found.pending.is_empty() || done.len() < found.removed.len();
     for location in found.metadata {
         // A manifest of removed files says what is still to be removed.
         let is_needed = removal::is_removed_manifest(&name_of(&location));
@@ -108,25 +114,73 @@ fn remove_aged(warehouse: &Warehouse, table: &Table, found: Found, now_ms: i64) 
         }
     }
     let mut state = table.state();
-    state.unwanted = Unwanted { since: next, done };
-    state.has_removed_files = has_removed_files;
+    state.unwanted = Unwanted { since: next, ready, done };
+    state.has_removed_files = Some(has_removed_files);
 }
 
-/// Removes the data files that a manifest says were removed; whether they are gone.
-fn remove_files_of(warehouse: &Warehouse, table: &Table, location: &str) -> bool {
-    let paths = warehouse.read(location).and_then(|bytes| {
-        manifest::removed_files(&bytes).map_err(table.metadata_error("read a manifest"))
-    });
-    let below = format!("{}/", table.data());
-    let removed = paths.and_then(|paths| {
-        let mut ours = paths.iter().filter(|path| path.starts_with(&below));
-        ours.try_for_each(|path| warehouse.delete(path))
-    });
-    if let Err(error) = &removed {
-        let table = &table.identity.table;
-        tracing::warn!(table, %error, "files that left the table by age stay for now");
+/// Deletes some of the data files that left the table by age and are in no snapshot any more; whether
+/// there are more.
+pub(crate) fn remove_data_files(
+    warehouse: &Warehouse,
+    table: &Table,
+    committed: &Committed,
+) -> Result<bool, LakeError> {
+    let mut left = FILES_PER_LOOK;
+    let ready = table.state().unwanted.ready.clone();
+    if ready.is_empty() {
+        return Ok(false);
     }
-    removed.is_ok()
+    let live = oldest_files(warehouse, table, committed)?;
+    let below = format!("{}/", table.data());
+    for (note, gone) in ready {
+        let read = manifest::removed_files(&warehouse.read(&note)?);
+        let files = read.map_err(table.metadata_error("read a manifest"))?;
+        if files.iter().any(|file| live.contains(file)) {
+            // Of a commit that never was: a later one has its number.
+            warehouse.delete(&note)?;
+            table.state().unwanted.ready.remove(&note);
+            continue;
+        }
+        for file in files.iter().skip(gone) {
+            if left == 0 || table.is_closing() {
+                return Ok(true);
+            }
+            if file.starts_with(&below) {
+                warehouse.delete(file)?;
+            }
+            left -= 1;
+            if let Some(gone) = table.state().unwanted.ready.get_mut(&note) {
+                *gone += 1;
+            }
+        }
+        let unwanted = &mut table.state().unwanted;
+        unwanted.ready.remove(&note);
+        unwanted.done.insert(note);
+    }
+    Ok(false)
+}
+
+/// The data files of the oldest kept snapshot. A file that a manifest of removed files names was there
+/// before, and leaves only once: if it is not in the oldest snapshot from then on, it is in none.
+fn oldest_files(
+    warehouse: &Warehouse,
+    table: &Table,
+    committed: &Committed,
+) -> Result<HashSet<String>, LakeError> {
+    let snapshots = committed.metadata.snapshots();
+    let Some(oldest) = snapshots.min_by_key(|snapshot| snapshot.sequence_number()) else {
+        return Ok(HashSet::new());
+    };
+    let list = manifest::decode_list(&warehouse.read(oldest.manifest_list())?);
+    let list = list.map_err(table.metadata_error("read a manifest list"))?;
+    let mut files = HashSet::new();
+    for manifest in list.iter().filter(|manifest| manifest::has_live_files(manifest)) {
+        let read = manifest::decode_entries(manifest, warehouse.read(&manifest.manifest_path)?);
+        let entries = read.map_err(table.metadata_error("read a manifest"))?;
+        let live = entries.iter().filter(|entry| entry.is_alive());
+        files.extend(live.map(|entry| entry.file_path().to_string()));
+    }
+    Ok(files)
 }
 
 fn find(warehouse: &Warehouse, table: &Table, committed: &Committed) -> Result<Found, LakeError> {
@@ -147,7 +201,7 @@ fn find(warehouse: &Warehouse, table: &Table, committed: &Committed) -> Result<F
         referenced.extend(list.iter().map(|manifest| name_of(&manifest.manifest_path)));
     }
     let directory = table.metadata();
-    let mut found = Found { metadata: Vec::new(), removed: Vec::new(), pending: Vec::new() };
+    let mut found = Found::default();
     for name in warehouse.list(&directory, None)? {
         let Some(commit) = metadata_commit(&name) else { continue };
         let location = format!("{directory}/{name}");

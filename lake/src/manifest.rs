@@ -157,13 +157,14 @@ pub(crate) fn to_merge(manifests: &[ManifestFile]) -> Vec<usize> {
     // A manifest is of one partition spec.
     let mut tiers: BTreeMap<(usize, i32), Vec<usize>> = BTreeMap::new();
     for (index, manifest) in manifests.iter().enumerate() {
-        let tier = (tier_of(file_count(manifest)), manifest.partition_spec_id);
+        let tier = (tier_of(live_file_count(manifest)), manifest.partition_spec_id);
         tiers.entry(tier).or_default().push(index);
     }
     tiers.into_values().find(|tier| tier.len() >= MERGE_COUNT).unwrap_or_default()
 }
 
-fn file_count(manifest: &ManifestFile) -> u64 {
+/// The files that a query reads.
+pub(crate) fn live_file_count(manifest: &ManifestFile) -> u64 {
     u64::from(manifest.added_files_count.unwrap_or(1))
         + u64::from(manifest.existing_files_count.unwrap_or(0))
 }

@@ -6,8 +6,9 @@
 //!                                                                has it any more (maintenance)
 //! ```
 //!
-//! A file goes when its newest row is too old, as a segment of a topic does: rows may stay a little
-//! longer than asked for, never shorter. A file of which no row has a timestamp stays. It happens in
+//! A file goes when its newest row is too old, as a segment of a topic does: rows may stay longer than
+//! asked for, not shorter. A row without a timestamp goes with the others of its file, and stays if
+//! they have none either. It happens in
 //! snapshots of its own, so that engines that read only what was appended can pass them over, and
 //! after a flush has answered whoever waited for it. What fails here is tried again later, and
 //! keeps no commit waiting.
@@ -26,10 +27,15 @@ use crate::lake::Shared;
 use crate::table::Table;
 use crate::{LakeError, Warehouse, columns, maintenance, manifest};
 
-/// At most this often is a table looked at …
-pub(crate) const LOOK_EVERY_MS: i64 = 60 * 1000;
-/// … and this often while removed files wait for the snapshots that have them to go.
+/// A table is looked at this often while there is more to do, and before it is known what there is …
+const LOOK_EVERY_MS: i64 = 60 * 1000;
+/// … and otherwise as often as this part of its retention, an hour at most: each removal is a snapshot.
+const LOOKS_PER_RETENTION: i64 = 500;
+const LOOK_EVERY_MS_MAX: i64 = 60 * 60 * 1000;
+/// This often while removed files wait for the snapshots that have them to go.
 const PENDING_EVERY_MS: i64 = 30 * 60 * 1000;
+/// Manifests are rewritten as long as they have no more entries than this together.
+const ENTRIES_MAX: u64 = 50_000;
 
 /// What the last look at a table found.
 #[derive(Clone, Debug)]
@@ -47,56 +53,91 @@ type Oldest = HashMap<String, i64>;
 
 /// When a table is to be looked at, if ever.
 pub(crate) fn due_ms(table: &Table) -> Option<i64> {
-    if table.topic.retention.is_none() || table.is_frozen() {
+    let state = table.state();
+    let has_removed_files = state.has_removed_files == Some(true);
+    if table.is_frozen() || table.topic.retention.is_none() && !has_removed_files {
         return None;
     }
-    let state = table.state();
     let pointer = state.pointer.as_ref()?;
     let due_ms = match &state.looked {
         None => i64::MIN,
         Some(looked) if looked.commit == pointer.commit => looked.next_ms,
         // A commit may have brought rows that are too old already.
-        Some(looked) => looked.next_ms.min(looked.at_ms.saturating_add(LOOK_EVERY_MS)),
+        Some(looked) => looked.next_ms.min(looked.at_ms.saturating_add(every_ms(table))),
     };
     Some(due_ms)
 }
 
-/// Removes the files that are too old from a table, and those that no snapshot has any more from
-/// the warehouse.
+fn every_ms(table: &Table) -> i64 {
+    (retention_ms(table) / LOOKS_PER_RETENTION).clamp(LOOK_EVERY_MS, LOOK_EVERY_MS_MAX)
+}
+
+fn retention_ms(table: &Table) -> i64 {
+    let retention = table.topic.retention.map(|retention| i64::try_from(retention.as_millis()));
+    retention.and_then(Result::ok).unwrap_or(i64::MAX)
+}
+
+/// Removes the files that are too old from a table, and some of those that no snapshot has any more
+/// from the warehouse.
 pub(crate) fn apply(shared: &Shared, table: &Table) -> Result<(), LakeError> {
-    let mut ahead = table.work();
-    let Some(retention) = table.topic.retention.filter(|_| !table.is_closing()) else {
-        return Ok(());
-    };
-    let now_ms = (shared.options.clock)();
+    let clock = &shared.options.clock;
+    let now_ms = clock();
     // Whatever comes of this, it does not come again at once.
     let before = note(table, now_ms, now_ms.saturating_add(LOOK_EVERY_MS), Oldest::new());
-    let Some(mut base) = flush::base(shared, table, &mut ahead)? else { return Ok(()) };
-    let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-    let cutoff_us = now_ms.saturating_sub(retention_ms).saturating_mul(1000);
+    let Some((base, oldest)) = remove_rows(shared, table, before, now_ms)? else { return Ok(()) };
+    maintenance::trim(&shared.warehouse, table, &base, now_ms);
+    let has_more = maintenance::remove_data_files(&shared.warehouse, table, &base)?;
+    // All that may have taken a while.
+    let now_ms = clock();
+    let next_ms = match has_more {
+        true => now_ms.saturating_add(LOOK_EVERY_MS),
+        false => next(table, &oldest, now_ms),
+    };
+    note(table, now_ms, next_ms, oldest);
+    Ok(())
+}
+
+/// Commits a removal if one is due; gives what is committed by then, and the oldest files in it.
+fn remove_rows(
+    shared: &Shared,
+    table: &Table,
+    before: Oldest,
+    now_ms: i64,
+) -> Result<Option<(Committed, Oldest)>, LakeError> {
+    let mut ahead = table.work();
+    if table.is_closing() {
+        return Ok(None);
+    }
+    let Some(base) = flush::base(shared, table, &mut ahead)? else { return Ok(None) };
+    let cutoff_us = now_ms.saturating_sub(retention_ms(table)).saturating_mul(1000);
     let warehouse = &shared.warehouse;
-    let mut oldest = look(warehouse, table, &base.manifests, &before)?;
+    let oldest = look(warehouse, table, &base.manifests, &before)?;
     let rewrites = rewrites(warehouse, table, &base.manifests, &oldest, cutoff_us)?;
     let givens = givens(&base, table, now_ms);
     let plan = match rewrites.is_empty() {
         false => removal::plan(&base, &rewrites, &givens).map(Some),
-        true if table.state().has_removed_files => removal::plan_expiry(&base, &givens),
+        true if table.state().has_removed_files == Some(true) => {
+            removal::plan_expiry(&base, &givens)
+        }
         true => Ok(None),
     };
-    if let Some(plan) = plan.map_err(table.metadata_error("plan a removal"))? {
-        // What is encoded ahead is numbered for the commit that this one becomes.
-        ahead.discard();
-        let committed = plan.committed.clone();
-        let work = Work { shared, table, base: Some(&base) };
-        flush::carry_out(&work, plan, &Encoded::default())?;
-        note_removed(table, &rewrites);
-        base = committed;
-        oldest = look(warehouse, table, &base.manifests, &oldest)?;
+    let Some(plan) = plan.map_err(table.metadata_error("plan a removal"))? else {
+        return Ok(Some((base, oldest)));
+    };
+    // What is encoded ahead is numbered for the commit that this one becomes.
+    ahead.discard();
+    let committed = plan.committed.clone();
+    let work = Work { shared, table, base: Some(&base) };
+    let carried_out = flush::carry_out(&work, plan, &Encoded::default());
+    if carried_out.is_err() {
+        // Before anybody commits on what may be behind what was done.
+        table.read_again(shared.stored_pointer(&table.identity));
     }
-    maintenance::trim(warehouse, table, &base, now_ms);
-    let next_ms = next(&oldest, retention_ms, table.state().has_removed_files, now_ms);
-    note(table, now_ms, next_ms, oldest);
-    Ok(())
+    carried_out?;
+    note_removed(table, &rewrites);
+    drop(rewrites);
+    let oldest = look(warehouse, table, &committed.manifests, &oldest)?;
+    Ok(Some((committed, oldest)))
 }
 
 /// Notes a look at the table as it is committed now; returns what the one before had found.
@@ -115,16 +156,20 @@ fn note_removed(table: &Table, rewrites: &[Rewrite]) {
         tracing::info!(table = name, topic, files, rows, "rows left the table by age");
         let mut state = table.state();
         state.totals.removed_rows += rows;
-        state.has_removed_files = true;
+        state.has_removed_files = Some(true);
     }
 }
 
 /// When a file is too old next, or removed ones may be let go of.
-fn next(oldest: &Oldest, retention_ms: i64, has_removed_files: bool, now_ms: i64) -> i64 {
+fn next(table: &Table, oldest: &Oldest, now_ms: i64) -> i64 {
     let first_us = oldest.values().min().copied().unwrap_or(i64::MAX);
-    let first_ms = first_us.div_euclid(1000).saturating_add(retention_ms).saturating_add(1);
-    let pending_ms = if has_removed_files { PENDING_EVERY_MS } else { i64::MAX };
-    first_ms.min(now_ms.saturating_add(pending_ms)).max(now_ms.saturating_add(LOOK_EVERY_MS))
+    let first_ms = first_us.div_euclid(1000).saturating_add(retention_ms(table));
+    // Some were left for the next look, or it is not known yet what there is.
+    let (has_more, pending) = (first_ms < now_ms, table.state().has_removed_files != Some(false));
+    let every_ms = if has_more { LOOK_EVERY_MS } else { every_ms(table) };
+    let pending_ms = if pending { PENDING_EVERY_MS } else { i64::MAX };
+    let wanted_ms = first_ms.saturating_add(1).min(now_ms.saturating_add(pending_ms));
+    wanted_ms.max(now_ms.saturating_add(every_ms))
 }
 
 /// The oldest file of each of these manifests; those that are known are not read again.
@@ -150,7 +195,7 @@ fn look(
     Ok(found)
 }
 
-/// The manifests with files that are too old, and which those are.
+/// Manifests with files that are too old, and which those are: one at least, if there is one.
 fn rewrites(
     warehouse: &Warehouse,
     table: &Table,
@@ -161,8 +206,12 @@ fn rewrites(
     let is_old = |manifest: &ManifestFile| {
         oldest.get(&manifest.manifest_path).is_some_and(|oldest| *oldest < cutoff_us)
     };
-    let mut rewrites = Vec::new();
+    let (mut rewrites, mut count) = (Vec::new(), 0);
     for (position, manifest) in manifests.iter().enumerate().filter(|(_, m)| is_old(m)) {
+        count += manifest::live_file_count(manifest);
+        if count > ENTRIES_MAX && !rewrites.is_empty() {
+            break;
+        }
         let live = entries(warehouse, table, manifest)?.into_iter().filter(|e| e.is_alive());
         let (removed, kept) = live.partition(|entry| newest_us(entry) < cutoff_us);
         rewrites.push(Rewrite { position, kept, removed });

@@ -233,7 +233,7 @@ fn run(shared: &Shared, table: &Arc<Table>) {
     });
     let now_ms = (shared.options.clock)();
     if is_current && retention::due_ms(table).is_some_and(|due_ms| due_ms <= now_ms) {
-        guarded(shared, table, retention::apply, |result| note_removal(shared, table, result));
+        guarded(shared, table, retention::apply, |result| note_removal(table, result));
     }
     let mut schedule = table.schedule();
     schedule.is_running = false;
@@ -278,7 +278,7 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
         Err(LakeError::Closing { .. }) => {}
         Err(error) => {
             let retry_at_ms = table.state().fail(error, now_ms);
-            read_again(shared, table);
+            table.read_again(shared.stored_pointer(&table.identity));
             let (table, topic) = (&table.identity.table, &table.topic.name);
             if error.is_outage() {
                 // The bucket's own line has said it for all of its tables.
@@ -291,24 +291,13 @@ fn settle(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
 }
 
 /// Notes how the removal of old rows went: if it failed, commits go on, and it is tried again.
-fn note_removal(shared: &Shared, table: &Table, result: &Result<(), LakeError>) {
-    if let Err(error) = result {
-        read_again(shared, table);
-        if !matches!(error, LakeError::Closing { .. }) && !error.is_outage() {
-            let (table, topic) = (&table.identity.table, &table.topic.name);
+fn note_removal(table: &Table, result: &Result<(), LakeError>) {
+    let (table, topic) = (&table.identity.table, &table.topic.name);
+    match result {
+        Err(error) if !matches!(error, LakeError::Closing { .. }) && !error.is_outage() => {
             tracing::warn!(table, topic, %error, "rows that are too old stay for now");
         }
-    }
-}
-
-/// What is in memory may be behind what was done: whoever needs it next reads it again.
-fn read_again(shared: &Shared, table: &Table) {
-    let mut state = table.state();
-    state.committed = None;
-    state.is_clean = false;
-    let pointer = shared.stored_pointer(&table.identity);
-    if pointer.as_ref().is_none_or(|pointer| pointer.belongs_to(table.topic.id)) {
-        state.pointer = pointer;
+        Err(_) | Ok(()) => {}
     }
 }
 
@@ -332,8 +321,9 @@ fn tick(shared: &Shared) {
         is_quiet = true;
         removal_due_ms = i64::MAX;
         busy.clear();
+        let mut removes = false;
         for table in shared.tables() {
-            let lag = look(shared, &table, now_ms, journal);
+            let lag = look(shared, &table, (now_ms, journal), &mut removes);
             is_quiet &= lag.records == 0;
             removal_due_ms = removal_due_ms.min(retention::due_ms(&table).unwrap_or(i64::MAX));
             if lag.bytes >= BUSY_BYTES {
@@ -365,13 +355,20 @@ fn wait(shared: &Shared, busy: &[Arc<Table>]) -> bool {
     false
 }
 
-/// Asks for a flush of one table if it is due; returns how far it lags.
-fn look(shared: &Shared, table: &Arc<Table>, now_ms: i64, journal: u64) -> Lag {
+/// Asks for a flush of one table if it is due; returns how far it lags. `removes` says that a removal of
+/// old rows was asked for in this tick.
+fn look(
+    shared: &Shared,
+    table: &Arc<Table>,
+    (now_ms, journal): (i64, u64),
+    removes: &mut bool,
+) -> Lag {
     let lag = table.lag(&table.partitions(&shared.store));
     let backs_off = table.state().failure.as_ref().is_some_and(|f| now_ms < f.retry_at_ms);
     if lag.records == 0 {
-        // Rows that are too old leave the table behind a flush.
-        if !backs_off && retention::due_ms(table).is_some_and(|due_ms| due_ms <= now_ms) {
+        // Rows that are too old leave the table behind a flush; one table at a time.
+        let due_ms = retention::due_ms(table).unwrap_or(i64::MAX);
+        if !backs_off && due_ms <= now_ms && !std::mem::replace(removes, true) {
             shared.queue.want(table, None);
         }
         return lag;

@@ -143,8 +143,9 @@ pub(crate) struct State {
     pub(crate) unwanted: Unwanted,
     /// The last look at what is too old for the table.
     pub(crate) looked: Option<Looked>,
-    /// Files that left the table by age are still there, for older snapshots.
-    pub(crate) has_removed_files: bool,
+    /// Whether files that left the table by age are still there, for older snapshots, once that is
+    /// known.
+    pub(crate) has_removed_files: Option<bool>,
 }
 
 impl State {
@@ -243,6 +244,16 @@ impl Table {
             (index, tailer::estimated_bytes(partition, from, offsets.last_stable))
         });
         state.failure.is_none() && ahead.is_due(waiting)
+    }
+
+    /// What is in memory may be behind what was done: whoever needs it next reads it again.
+    pub(crate) fn read_again(&self, stored: Option<Pointer>) {
+        let mut state = self.state();
+        state.committed = None;
+        state.is_clean = false;
+        if stored.as_ref().is_none_or(|pointer| pointer.belongs_to(self.topic.id)) {
+            state.pointer = stored;
+        }
     }
 
     /// How the table's rows are split into files by value, if they are.

@@ -190,15 +190,16 @@ impl Archive {
         self.with_scratch(|scratch| run.max_timestamp(from, segment.next_offset, scratch))
     }
 
-    /// Reads a segment again from what is in the store now, and compares it with the digests in it.
+    /// Reads a segment again from an offset on from what is in the store now, and compares it with the
+    /// digests in it.
     pub(crate) fn verify(
         &self,
         segment: &ListedSegment,
         topic: TopicId,
-        partition: i32,
+        (partition, from): (i32, i64),
     ) -> Result<Verified, SegmentError> {
         let run = run_of(self.open_uncached(&segment.object)?.as_ref(), topic, partition)?;
-        Ok(self.with_scratch(|scratch| run.verify(scratch))?)
+        Ok(self.with_scratch(|scratch| run.verify(from, scratch))?)
     }
 
     /// Lends buffers for decompression.

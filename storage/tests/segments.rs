@@ -649,6 +649,25 @@ fn a_crash_at_every_operation_of_flush_and_merge_loses_nothing() {
 }
 
 #[test]
+fn what_is_merged_while_it_is_verified_counts_once() {
+    let disk = SimulatedDisk::default();
+    let store = open_disk(&disk, options(), 1);
+    for _ in 0..12 {
+        append_durably(&partition(&store, 0), batch(&[b"a", b"b"]));
+        store.flush_now().unwrap();
+    }
+    let mut merged = None;
+    let merge_behind_the_first = |_: &VerifyReport| {
+        merged.get_or_insert_with(|| store.merge_now().unwrap());
+        ControlFlow::Continue(())
+    };
+    let report = store.verify(topic(1), merge_behind_the_first).unwrap();
+    assert!(merged > Some(1), "{merged:?}");
+    assert_eq!((report.batches, report.records, report.segment_records), (12, 24, 24));
+    assert_eq!(report.mismatches, Vec::new());
+}
+
+#[test]
 fn verifying_counts_everything_and_names_what_is_damaged() {
     let disk = SimulatedDisk::default();
     let store = open_disk(&disk, options(), 2);

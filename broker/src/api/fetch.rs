@@ -266,6 +266,10 @@ fn source(
     known: Option<&Found>,
 ) -> Result<Source, ErrorCode> {
     let Found { partition, topic } = match known {
+        Some(found) if found.partition.is_deleted() => match &key.topic {
+            TopicKey::Id(_) => return Err(deleted(context, &found.topic)),
+            TopicKey::Name(_) => find(context, key)?,
+        },
         Some(found) => found.clone(),
         None => find(context, key)?,
     };
@@ -291,8 +295,18 @@ fn find(context: &Context, key: &Key) -> Result<Found, ErrorCode> {
     Ok(Found { partition, topic })
 }
 
+/// What is said of a topic that was known by id and is no more: that it is gone, or that another has
+/// its name (KIP-516).
+fn deleted(context: &Context, name: &ByteString) -> ErrorCode {
+    match context.broker.topics.id_of(name) {
+        Some(_) => ErrorCode::InconsistentTopicId,
+        None => ErrorCode::UnknownTopicOrPartition,
+    }
+}
+
 fn is_unknown(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
+    use ErrorCode::{InconsistentTopicId, UnknownTopicId, UnknownTopicOrPartition};
+    matches!(code, UnknownTopicOrPartition | UnknownTopicId | InconsistentTopicId)
 }
 
 /// Reads what is not as `before` found it: inline when memory answers, else on a thread that may wait

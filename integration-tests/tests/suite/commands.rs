@@ -1,5 +1,6 @@
 //! The binary's subcommands, run as a person would against a broker that runs.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -108,18 +109,22 @@ fn a_topic_is_verified_and_a_flipped_byte_of_a_segment_is_named() {
     assert!(printed.starts_with(&whole) && printed.ends_with(" 0 mismatches\n"), "{printed}");
 
     broker.stop();
-    let object = segments(&broker).pop().unwrap();
-    let mut bytes = std::fs::read(&object).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&object, bytes).unwrap();
+    // One of them may have been merged into another, and goes when the broker starts.
+    for object in segments(&broker) {
+        let mut bytes = std::fs::read(&object).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&object, bytes).unwrap();
+    }
     broker.start_again();
     let (code, printed, complaint) = verify(&broker);
     assert_eq!((code, printed.as_str()), (Some(1), ""), "{complaint}");
-    let name = object.file_name().unwrap().to_string_lossy().into_owned();
-    for part in [topic.as_str(), "1 mismatches", "partition 0, offsets ", &name] {
+    for part in [topic.as_str(), " mismatches", "partition 0, offsets "] {
         assert!(complaint.contains(part), "{part}: {complaint}");
     }
+    let name = |object: &PathBuf| object.file_name().unwrap().to_string_lossy().into_owned();
+    let is_named = |object: &PathBuf| complaint.contains(&name(object));
+    assert!(segments(&broker).iter().any(is_named), "{complaint}");
 
     let (code, _, complaint) = strom(&["verify", "commands-none", "--http", broker.http()]);
     assert_eq!(code, Some(1));

@@ -23,6 +23,10 @@ const SNAPSHOT_BYTES: usize = 160 * 1024;
 const BYTES_PER_SNAPSHOT: usize = 900;
 pub(super) const MAIN: &str = "main";
 
+/// How far a snapshot may be behind the last change of the metadata: half of what readers take for a
+/// difference of clocks.
+const TOLERANCE_MS: i64 = 30 * 1000;
+
 /// Where a commit's files go, and what it was given.
 pub(super) struct Place<'a> {
     pub(super) location: &'a str,
@@ -73,14 +77,16 @@ pub(super) fn snapshot(
     let (id, parent) = (givens.snapshot_id, base.current_snapshot_id());
     let sequence_number = base.next_sequence_number();
     let list = format!("{location}/metadata/snap-{id}-{commit:08}-{}.avro", givens.unique);
+    // Strictly increasing: no two snapshots are the state of one moment, and a clock that was set back
+    // does not make a table that refuses its own commits. A change of the metadata alone may be newer.
+    let last = base.current_snapshot().map_or(i64::MIN, |last| last.timestamp_ms() + 1);
+    let earliest_ms = last.max(base.last_updated_ms() - TOLERANCE_MS);
     let file = manifest::encode_list(id, parent, sequence_number, list.clone(), manifests)?;
     let snapshot = Snapshot::builder()
         .with_snapshot_id(id)
         .with_parent_snapshot_id(parent)
         .with_sequence_number(sequence_number)
-        // Strictly increasing: no two snapshots are the state of one moment, and a clock that was
-        // set back does not make a table that refuses its own commits.
-        .with_timestamp_ms(givens.snapshot_ms.max(base.last_updated_ms() + 1))
+        .with_timestamp_ms(givens.snapshot_ms.max(earliest_ms))
         .with_manifest_list(list)
         .with_schema_id(base.current_schema_id())
         .with_summary(summary)

@@ -168,9 +168,24 @@ fn a_commit_without_rows_moves_only_the_marker() {
 fn a_clock_that_was_set_back_stops_no_commit() {
     let first = next(None, 10, &[4], NOW).committed;
     let second = next(Some(&first), 1, &[5], NOW - 24 * HOUR).committed;
-    // One later than its predecessor, which is one later than the table: no ties.
+    // One later than its predecessor: no ties.
     let times = [&first, &second].map(|c| c.metadata.current_snapshot().unwrap().timestamp_ms());
-    assert_eq!(times, [NOW + 1, NOW + 2]);
+    assert_eq!(times, [NOW, NOW + 1]);
+}
+
+/// An engine set a property, or old snapshots were let go of: a query that began before that, and
+/// reads as of its beginning, sees the commit that it asks for.
+#[test]
+fn a_newer_change_of_the_metadata_alone_makes_no_snapshot_later() {
+    for (changed_ms, expected_ms) in [(10_000, 5_000), (90_000, 60_000)] {
+        let mut first = next(None, 10, &[4], NOW).committed;
+        let mut document = serde_json::to_value(first.metadata.as_ref()).unwrap();
+        document["last-updated-ms"] = (NOW + changed_ms).into();
+        first.metadata = Arc::new(serde_json::from_value(document).unwrap());
+        let second = next(Some(&first), 1, &[5], NOW + 5_000).committed;
+        let snapshot = second.metadata.current_snapshot().unwrap();
+        assert_eq!(snapshot.timestamp_ms(), NOW + expected_ms, "changed after {changed_ms} ms");
+    }
 }
 
 /// Commits every `every_ms`, `count` times, and returns the last state with its largest size.

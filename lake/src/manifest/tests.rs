@@ -79,7 +79,7 @@ fn any_number_of_commits_keeps_few_manifests() {
     let (mut manifests, mut rewritten, commits) = (Vec::new(), 0u32, 10_000u32);
     for _ in 0..commits {
         let merge: HashSet<usize> = to_merge(&manifests).into_iter().collect();
-        let files: u32 = merge.iter().map(|&i| file_count(&manifests[i]) as u32).sum();
+        let files: u32 = merge.iter().map(|&i| live_file_count(&manifests[i]) as u32).sum();
         rewritten += files;
         let mut next = vec![with(1)];
         if files > 0 {
@@ -90,7 +90,7 @@ fn any_number_of_commits_keeps_few_manifests() {
         manifests = next;
         assert!(manifests.len() <= 3 * MERGE_COUNT, "{}", manifests.len());
     }
-    let files: u64 = manifests.iter().map(file_count).sum();
+    let files: u64 = manifests.iter().map(live_file_count).sum();
     assert_eq!(files, u64::from(commits));
     assert!(rewritten <= 3 * commits, "each entry is rewritten few times: {rewritten}");
 }

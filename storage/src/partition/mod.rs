@@ -191,6 +191,11 @@ impl Partition {
         self.state().size_bytes()
     }
 
+    /// Whether its topic was deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.state().is_deleted
+    }
+
     /// The offsets at this moment.
     pub fn offsets(&self) -> Offsets {
         self.state().offsets(self.context.leader_epoch)

@@ -26,7 +26,7 @@
 //! let batches = run.read(from, end, limits, &mut scratch)?;   // as produced
 //! for columns in run.scan(ScanRequest { columns, offsets, predicate }) { … }
 //! let next = run.copy_into(from, max_bytes, &mut writer, &mut scratch)?;   // merging
-//! let verified = run.verify(&mut scratch)?;
+//! let verified = run.verify(0, &mut scratch)?;
 //! ```
 //!
 //! No I/O here: bytes leave as parts and come through a [`RangeSource`]. Nothing that was read is trusted:

@@ -38,13 +38,14 @@ pub struct Mismatch {
 }
 
 impl Run {
-    /// Reads every batch and compares it with the digest that it was written with, and the columns beside
-    /// blocks with what is in them. Damage is reported, not an error; what the store fails with is.
-    pub fn verify(&self, scratch: &mut Scratch) -> Result<Verified, SourceError> {
+    /// Reads every batch from an offset on and compares it with the digest that it was written with, and the
+    /// columns beside blocks with what is in them. Damage is reported, not an error; what the store fails
+    /// with is.
+    pub fn verify(&self, from: i64, scratch: &mut Scratch) -> Result<Verified, SourceError> {
         let mut verified = Verified::default();
-        for chunk in self.chunks() {
+        for chunk in self.chunks_from(from) {
             match self.load_chunk(chunk, Wanted::batches(chunk), scratch)? {
-                Ok(loaded) => verified.add_batches(chunk, &loaded, scratch),
+                Ok(loaded) => verified.add_batches(chunk, &loaded, from, scratch),
                 Err(error) => verified.add_mismatch(chunk.offsets(), &error),
             }
             if chunk.kind == ChunkKind::Block {
@@ -81,9 +82,9 @@ impl Verified {
         }
     }
 
-    fn add_batches(&mut self, chunk: &Chunk, loaded: &Loaded, scratch: &mut Scratch) {
+    fn add_batches(&mut self, chunk: &Chunk, loaded: &Loaded, from: i64, scratch: &mut Scratch) {
         let mut read: Vec<StoredBatch> = Vec::new();
-        for entry in &loaded.table.batches {
+        for entry in loaded.table.batches.iter().filter(|entry| entry.next_offset() > from) {
             let offsets = entry.header.base_offset..entry.next_offset();
             read.clear();
             match wire::batches(chunk, loaded, std::slice::from_ref(entry), &mut read) {

@@ -26,10 +26,7 @@ pub(super) fn respond(
     limits: Limits,
 ) -> FetchResponse {
     let mut builder = Builder { limits, responses: Vec::new(), topic: None };
-    let told = |(target, result): (_, Result<Read, _>)| {
-        (target, result.map_err(|code| told(context, target, code)))
-    };
-    let all = targets.iter().zip(results).map(told);
+    let all = targets.iter().zip(results);
     let session_id = match session {
         SessionUse::None => {
             all.for_each(|(target, result)| builder.push(target, result));
@@ -68,20 +65,6 @@ fn handle(target: &Target, result: &Result<Read, ErrorCode>) -> Option<Found> {
     let source = target.source.as_ref().ok().filter(|_| is_kept)?;
     let (partition, topic) = (Arc::clone(&source.partition), source.topic.clone());
     Some(Found { partition, topic })
-}
-
-/// What a consumer is told of an error: that the topic it knows by id is gone since it was found, or
-/// that another has its name (`INCONSISTENT_TOPIC_ID`, KIP-516).
-fn told(context: &Context, target: &Target, code: ErrorCode) -> ErrorCode {
-    match (&target.key.topic, &target.source) {
-        (TopicKey::Id(_), Ok(source))
-            if code == ErrorCode::UnknownTopicOrPartition
-                && context.broker.topics.id_of(&source.topic).is_some() =>
-        {
-            ErrorCode::InconsistentTopicId
-        }
-        _ => code,
-    }
 }
 
 fn answer(target: &Target, result: &Result<Read, ErrorCode>) -> Answer {

@@ -6,7 +6,6 @@ use iceberg::spec::Operation;
 use strom_protocol::partitioning::{PartitionColumn, PartitionField, PartitionTransform};
 
 use super::*;
-use crate::retention::LOOK_EVERY_MS;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -177,7 +176,7 @@ fn files_that_were_removed_go_after_a_restart_too() {
         world.append_at(&orders, &[at]);
         load(&lake, "orders").unwrap();
     }
-    world.pass(LOOK_EVERY_MS);
+    world.pass(HOUR);
     wait_for_timestamps(&lake, &[FUTURE]);
     drop(lake);
     world = reopen(world, topics);
@@ -222,6 +221,61 @@ fn a_crash_between_any_two_steps_of_a_removal_neither_loses_nor_keeps_a_row() {
     }
 }
 
+/// What a removal wrote that was never committed may stay, and a later commit gets its number: what it
+/// says is removed is in the table.
+#[test]
+fn what_a_removal_says_that_never_was_removes_no_file() {
+    let forever = topic(1, "orders", 1);
+    let world = World::new(std::slice::from_ref(&forever));
+    world.append_at(&forever, &[NOW - 2 * DAY]);
+    let lake = world.lake(std::slice::from_ref(&forever));
+    load(&lake, "orders").unwrap();
+    drop(lake);
+    let stopped = Arc::new(Mutex::new(None));
+    let hook: FaultHook = {
+        let (stopped, dir) = (Arc::clone(&stopped), world.dir.path().join("warehouse"));
+        Arc::new(move |step| {
+            let found = find_note(&dir);
+            let stops = step == Step::MetadataWritten && found.is_some();
+            if stops {
+                *stopped.lock().unwrap() = found.map(|note| (std::fs::read(&note).unwrap(), note));
+            }
+            stops
+        })
+    };
+    let lake = world.lake_with(&[daily()], world.options(), Some(hook));
+    wait_until("the removal to be stopped", || stopped.lock().unwrap().is_some());
+    drop(lake);
+
+    let lake = world.lake(std::slice::from_ref(&forever));
+    let commit = || {
+        world.append_at(&forever, &[NOW]);
+        load(&lake, "orders").unwrap();
+    };
+    commit();
+    assert_eq!(find_note(world.dir.path()), None, "it is known to be of no commit");
+    let (bytes, note) = stopped.lock().unwrap().take().unwrap();
+    std::fs::write(&note, bytes).unwrap();
+    wait_until("the note to go", || {
+        world.pass(49 * HOUR);
+        commit();
+        std::thread::sleep(Duration::from_millis(5));
+        !note.exists()
+    });
+    let table = load(&lake, "orders").unwrap();
+    assert_eq!(timestamps(&table)[0], NOW - 2 * DAY, "no file is missing");
+}
+
+/// A manifest of removed files.
+fn find_note(dir: &Path) -> Option<PathBuf> {
+    let files = files::list(dir).unwrap().into_iter();
+    let found = files.map(|(name, path)| match path.is_dir() {
+        true => find_note(&path),
+        false => name.contains("-mr0-").then_some(path),
+    });
+    found.flatten().next()
+}
+
 #[test]
 fn a_removal_that_fails_keeps_no_commit_waiting_and_is_tried_again() {
     let orders = daily();
@@ -251,7 +305,7 @@ fn a_removal_that_fails_keeps_no_commit_waiting_and_is_tried_again() {
         world.append_at(&orders, &[NOW]);
         let table = load(&lake, "orders").unwrap();
         assert_eq!(timestamps(&table).len(), failed + 1);
-        world.pass(LOOK_EVERY_MS);
+        world.pass(HOUR);
     }
     wait_until("the removal", || removed_rows(&lake) == 1);
     assert_eq!(timestamps(&load(&lake, "orders").unwrap()), [NOW, NOW]);
