@@ -75,7 +75,7 @@ fn check_run(run: &Run) {
     }
     let _ = run.offset_for_timestamp(0, 0, &mut scratch);
     let _ = run.max_timestamp(i64::MIN, i64::MAX, &mut scratch);
-    let verified = run.verify(&mut scratch);
+    let verified = run.verify(i64::MIN, &mut scratch);
     assert!(verified.is_ok(), "only the source fails, and memory does not");
 }
 

@@ -61,7 +61,7 @@ proptest! {
         let merged = merge(&objects, i64::MIN, compressions[4], into_bytes);
         let run = run_of(&merged, 0);
         assert_same(&run.read(0, i64::MAX, ALL, &mut scratch).unwrap(), &batches);
-        let verified = run.verify(0, &mut scratch).unwrap();
+        let verified = run.verify(i64::MIN, &mut scratch).unwrap();
         prop_assert_eq!((verified.mismatches.len(), verified.batches), (0, batches.len() as u64));
         prop_assert_eq!(run.summary().batches, batches.len() as u64);
 
