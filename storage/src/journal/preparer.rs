@@ -119,12 +119,6 @@ impl Preparer {
             capacity: options.file_bytes,
             nonce: new_nonce(),
         };
-        if let Some(spare) = self.take_spare()? {
-            spare.file.write_at(&[IoSlice::new(&header.encode())], 0)?;
-            spare.file.sync_data()?;
-            let (file, path) = (Arc::clone(&spare.file), spare.path.clone());
-            return Ok(Prepared::Ready(Arc::new(JournalFile { file, path, header })));
-        }
         let files = self.shared.files();
         let used: u64 = files.iter().map(|file| file.header.capacity).sum();
         let budget = options.retention_bytes;
@@ -134,6 +128,13 @@ impl Preparer {
                  and what they hold cannot be written to segments fast enough, or at all; \
                  look for a warning about segments, and make room on the disk"
             )));
+        }
+        // Also a spare counts from now on: readers may have kept it while another was made.
+        if let Some(spare) = self.take_spare()? {
+            spare.file.write_at(&[IoSlice::new(&header.encode())], 0)?;
+            spare.file.sync_data()?;
+            let (file, path) = (Arc::clone(&spare.file), spare.path.clone());
+            return Ok(Prepared::Ready(Arc::new(JournalFile { file, path, header })));
         }
         self.last_number += 1;
         let path = file_path(&options.dir, self.last_number);
