@@ -8,10 +8,9 @@
 //!
 //! A file goes when its newest row is too old, as a segment of a topic does: rows may stay longer than
 //! asked for, not shorter. A row without a timestamp goes with the others of its file, and stays if
-//! they have none either. It happens in
-//! snapshots of its own, so that engines that read only what was appended can pass them over, and
-//! after a flush has answered whoever waited for it. What fails here is tried again later, and
-//! keeps no commit waiting.
+//! they have none either. It happens in snapshots of its own, so that engines that read only what was
+//! appended can pass them over, and after a flush has answered whoever waited for it. What fails here
+//! is tried again later, and keeps no commit waiting.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -173,7 +173,11 @@ fn a_log_outgrows_the_journal() {
     let budget = tight().journal_retention_bytes;
     until("room", || store.stats().journal_bytes <= budget);
     let stats = store.stats();
-    assert!(stats.flushed_bytes > 2_000_000 && stats.segments >= 2, "{stats:?}");
+    assert!(stats.flushed_bytes > 2_000_000 && stats.object_write_count > 2, "{stats:?}");
+    assert!(
+        stats.segments >= 2,
+        "one of each partition at least, however they are merged: {stats:?}"
+    );
     assert!(stats.indexed_batches < 100, "the places of freed batches are forgotten: {stats:?}");
     assert_eq!(contents(&busy, 0).len(), 400);
     assert_eq!(contents(&quiet, 0).len(), 2);

@@ -236,7 +236,9 @@ impl Values<'_> {
     }
 
     fn i64(&self, key: &str) -> i64 {
-        self.text(key).parse().expect("canonical numbers parse")
+        self.text(key)
+            .parse()
+            .expect("numbers were parsed and written canonically when they were read")
     }
 
     fn i32(&self, key: &str) -> i32 {

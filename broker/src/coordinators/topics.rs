@@ -242,11 +242,6 @@ impl Topics {
         Some((topic.clone(), cluster.effective(topic)))
     }
 
-    /// Whether there is a topic of this id.
-    pub fn contains(&self, id: TopicId) -> bool {
-        self.read().topic_by_id(id).is_some()
-    }
-
     /// The topic of this name, for a client's records. Internal topics are the broker's to write.
     pub fn produced_by_name(&self, name: &str) -> Result<TopicId, ErrorCode> {
         producible(self.read().topic(name)).unwrap_or(Err(ErrorCode::UnknownTopicOrPartition))

@@ -117,7 +117,7 @@ impl Syncer {
                 synced = Some(&group.file);
             }
         }
-        let last = written.last().expect("something was written");
+        let last = written.last().expect("a sync is made of groups that were written");
         *lock(&self.shared.synced_place) = last.end;
         self.shared.synced_lsn.store(last.end.lsn, Ordering::Release);
         for (landing, offset) in written.iter().flat_map(|group| &group.waiting) {

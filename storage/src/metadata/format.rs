@@ -82,7 +82,8 @@ pub(super) fn check_header(
 
 /// Appends a group to `output`, whole sectors.
 pub(super) fn encode_group(output: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).expect("a group is far below 4 GiB");
+    let length = u32::try_from(payload.len())
+        .expect("requests bound what one turn gathers, far below 4 GiB");
     let start = output.len();
     output.extend_from_slice(&GROUP_MAGIC.to_le_bytes());
     output.extend_from_slice(&length.to_le_bytes());

@@ -23,6 +23,8 @@ use super::{
 use crate::encoding::round_up;
 use crate::partition::StoredBatch;
 
+/// Why there is a run: what appends says under "Panics" that it comes after `begin`.
+const BEGUN: &str = "batches and chunks are appended between begin and end_run";
 /// An uncompressed batch of no more than this goes into a block chunk that is open: a transaction's marker
 /// must not end the chunk.
 const SMALL_BATCH_BYTES: usize = 4 * 1024;
@@ -122,7 +124,7 @@ impl SegmentWriter {
         scratch: &mut Scratch,
     ) -> Result<(), SegmentError> {
         let header = &batch.header;
-        let run = self.run.as_ref().expect("a run was begun");
+        let run = self.run.as_ref().expect(BEGUN);
         assert!(header.base_offset >= run.summary.next_offset, "batches ascend");
         assert!(header.last_offset_delta >= -1, "a batch ends behind its beginning");
         assert_eq!(header.total_bytes(), HEADER_BYTES + batch.body.len());
@@ -135,7 +137,7 @@ impl SegmentWriter {
         }
         self.place(batch, scratch);
         scratch.release_excess();
-        self.run.as_mut().expect("a run was begun").summary.add(header);
+        self.run.as_mut().expect(BEGUN).summary.add(header);
         Ok(())
     }
 
@@ -213,8 +215,8 @@ impl SegmentWriter {
         kind: ChunkKind,
         digest: u64,
     ) -> bool {
-        let run = self.run.as_mut().expect("a run was begun");
-        let chunk = run.chunk.as_mut().expect("a chunk was begun");
+        let run = self.run.as_mut().expect(BEGUN);
+        let chunk = run.chunk.as_mut().expect("chunk_for has opened one for this batch");
         let first_row = chunk.columns.rows();
         self.deltas.clear();
         let mut taker = Taker {
@@ -242,15 +244,15 @@ impl SegmentWriter {
     }
 
     fn chunk(&mut self) -> &mut ChunkBuilder {
-        let run = self.run.as_mut().expect("a run was begun");
-        run.chunk.as_mut().expect("a chunk was begun")
+        let run = self.run.as_mut().expect(BEGUN);
+        run.chunk.as_mut().expect("chunk_for has opened one for this batch")
     }
 
     /// The chunk that a batch goes to: the open one if it is of that kind and has room.
     fn chunk_for(&mut self, wanted: ChunkKind, batch: &StoredBatch) -> &mut ChunkBuilder {
         let bytes = batch.body.len();
         let full = self.options.chunk_bytes;
-        let run = self.run.as_mut().expect("a run was begun");
+        let run = self.run.as_mut().expect(BEGUN);
         let has_room = run.chunk.as_ref().is_some_and(|chunk| {
             let held = chunk.bytes_held();
             let suits = match (chunk.kind, wanted) {
@@ -265,7 +267,7 @@ impl SegmentWriter {
         if !has_room {
             self.end_chunk();
         }
-        let run = self.run.as_mut().expect("a run was begun");
+        let run = self.run.as_mut().expect(BEGUN);
         run.chunk
             .get_or_insert_with(|| ChunkBuilder::new(wanted, batch.header.base_offset, &run.shape))
     }
@@ -296,14 +298,14 @@ impl SegmentWriter {
 
     /// What chunks of the run being written are to be like: their compression and size.
     pub(super) fn target(&self) -> (SegmentCompression, usize) {
-        let run = self.run.as_ref().expect("a run was begun");
+        let run = self.run.as_ref().expect(BEGUN);
         (run.compression, self.options.chunk_bytes)
     }
 
     /// Appends the chunk of another object, whose bytes have been checked, as it is.
     pub(super) fn append_chunk(&mut self, chunk: &Chunk, table: &BatchTable, bytes: Bytes) {
         self.end_chunk();
-        let run = self.run.as_mut().expect("a run was begun");
+        let run = self.run.as_mut().expect(BEGUN);
         assert!(chunk.base_offset >= run.summary.next_offset, "batches ascend");
         for entry in &table.batches {
             run.summary.add(&entry.header);
@@ -316,7 +318,7 @@ impl SegmentWriter {
 
     /// Enters a chunk whose bytes have been put.
     fn add_chunk(&mut self, chunk: Chunk) {
-        let run = self.run.as_mut().expect("a run was begun");
+        let run = self.run.as_mut().expect(BEGUN);
         let message = (chunk.message_position(), chunk.message_bytes, u64::from(chunk.body_bytes));
         self.record_batches.push(message);
         run.summary.stored_bytes += self.output.position - chunk.position;
